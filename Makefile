@@ -1,0 +1,50 @@
+# `make demo` and `make test` need only make and python3 >= 3.11 with venv; each installs what it needs, locked.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## a virtual environment with the locked versions
+
+# The lock is a constraint file: hashes of what is installed are checked, extras that are not asked for stay out.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --disable-pip-version-check -q install uv==$(UV_VERSION)
+	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group dev -e ".[excel,models,postgres,simulation,splink]"
+	@touch $@
+
+demo: $(STAMP)  ## the whole way on local data: files in, customers, segments, files and signed webhooks out
+	$(BIN)/hub demo
+
+test: $(STAMP)  ## every test; needs no service, no account, no network
+	$(BIN)/python -m pytest -q -n 4 --dist loadgroup
+
+check: $(STAMP)  ## lint, format, types, import walls, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/docs
+
+format: $(STAMP)  ## rewrite files in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP)  ## resolve versions anew (bounds: pyproject.toml, reasons: docs/versions.md)
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --exclude-newer 2026-09-30 --generate-hashes --no-header \
+	  --all-extras --group dev --group bench pyproject.toml -o requirements.lock
+
+bench: $(STAMP)  ## ingest timed against bare DuckDB and dlt (the others: python benchmarks/NAME.py)
+	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group bench
+	$(BIN)/python benchmarks/ingest.py
+
+clean:  ## remove the environment and everything generated
+	rm -rf $(VENV) .hub .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis
