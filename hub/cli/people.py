@@ -1,0 +1,107 @@
+"""Find a customer in a snapshot by anything that names them, and read what the snapshot holds of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import identity.normalise as normalise
+
+if TYPE_CHECKING:
+    from hub.warehouse.engine import Engine
+
+__all__ = ["find_customers", "read_customer"]
+
+
+def find_customers(engine: Engine, query: str, limit: int) -> list[str]:
+    """Return the ids of the customers that a query names.
+
+    Args:
+        engine: a workbench with a snapshot's tables.
+        query: a customer id (also one that was merged away), a profile (``pos:1001``), a platform's own id, or an identifier
+            as a person writes it.
+        limit: at most so many.
+    """
+    text = query.strip()
+    direct = engine.rows("SELECT customer_id FROM customers WHERE customer_id = ?", [text])
+    if direct:
+        return [text]
+    if engine.columns("identity_events") and (now := _merged_into(engine, text)):
+        return [now]
+    spellings = sorted(_spellings(text))
+    marks = ", ".join("?" for _ in spellings)
+    rows = engine.rows(
+        f"SELECT customer_id FROM customer_identifiers WHERE value IN ({marks}) "
+        f"UNION SELECT customer_id FROM links WHERE profile = ? OR source_id = ? ORDER BY customer_id LIMIT {limit}",
+        [*spellings, text, text],
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _merged_into(engine: Engine, customer_id: str) -> str | None:
+    """Follow an id that ended in a merge to the customer that lives on."""
+    seen: set[str] = set()
+    current = customer_id
+    while current not in seen:
+        seen.add(current)
+        rows = engine.rows(
+            "SELECT customer FROM identity_events WHERE event = 'merged' AND other = ? ORDER BY \"at\" DESC LIMIT 1",
+            [current],
+        )
+        if not rows:
+            break
+        current = str(rows[0][0])
+    alive = engine.rows("SELECT customer_id FROM customers WHERE customer_id = ?", [current])
+    return current if alive and current != customer_id else None
+
+
+def _spellings(text: str) -> set[str]:
+    """The forms under which the value may be kept: as written, and as identity resolution normalises each kind."""
+    found = {text}
+    for form in (normalise.phone, normalise.email, normalise.number, normalise.account):
+        value = form(text).value
+        if value:
+            found.add(value)
+    return found
+
+
+def read_customer(engine: Engine, customer_id: str) -> dict[str, Any]:
+    """Return everything a snapshot holds of a customer, by table."""
+    return {
+        "customer": _rows(engine, "FROM customers WHERE customer_id = ?", customer_id)[0],
+        "identifiers": _rows(
+            engine,
+            "SELECT kind, value, scope, profiles FROM customer_identifiers WHERE customer_id = ? ORDER BY kind, rank",
+            customer_id,
+        ),
+        "profiles": _rows(
+            engine,
+            "SELECT profile, connection, source_id, since FROM links WHERE customer_id = ? ORDER BY profile",
+            customer_id,
+        ),
+        "segments": _rows(
+            engine, "SELECT segment, since FROM members WHERE customer_id = ? ORDER BY segment", customer_id
+        ),
+        "traits": _traits(engine, customer_id),
+        "history": _history(engine, customer_id),
+    }
+
+
+def _traits(engine: Engine, customer_id: str) -> dict[str, Any]:
+    rows = _rows(engine, "SELECT * EXCLUDE (customer_id) FROM traits WHERE customer_id = ?", customer_id)
+    return rows[0] if rows else {}
+
+
+def _history(engine: Engine, customer_id: str) -> list[dict[str, Any]]:
+    if not engine.columns("identity_events"):
+        return []
+    return _rows(
+        engine,
+        'SELECT "at", event, other, profiles, reason FROM identity_events WHERE customer = ? OR other = ? ORDER BY "at", event',
+        customer_id,
+        customer_id,
+    )
+
+
+def _rows(engine: Engine, sql: str, *parameters: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = engine.arrow(sql, parameters).to_pylist()
+    return found

@@ -1,0 +1,131 @@
+"""``hub segment``: who is in which segment; which segments there are; how many a condition would find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli.answer import Answer
+from hub.cli.app import STAGES, verb
+from hub.cli.session import Session
+from hub.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from hub.cli.screen import Screen
+    from hub.context import Hub
+    from hub.pipeline.segment import SegmentReport
+    from hub.segments import Segment
+
+__all__ = ["segment", "show_segment"]
+
+_SAMPLE = 10
+
+
+@verb(STAGES, "hub segment", "hub segment --list", 'hub segment --preview "rfm_r_score >= 4"')
+def segment(
+    session: Session,
+    *,
+    list_: Annotated[bool, typer.Option("--list", help="Only list the segments and their conditions.")] = False,
+    preview: Annotated[
+        str | None,
+        typer.Option(metavar="WHERE", help="Only count whom a condition would find, in the current snapshot."),
+    ] = None,
+) -> Answer:
+    """Decide who is in which segment, and keep who entered and left when.
+
+    Segments come with plugins; those of hub.toml are added and win on the same name.
+    """
+    if list_ and preview is not None:
+        raise ConfigError("--list and --preview do not go together.", code="usage", hint="Give one of them.")
+    with session.hub() as hub:
+        if list_:
+            return _listed(hub)
+        if preview is not None:
+            return _previewed(hub, preview)
+        from hub import segment as stage
+
+        report = stage(hub)
+    return Answer(report, lambda screen: show_segment(screen, report))
+
+
+def show_segment(screen: Screen, report: SegmentReport) -> None:
+    """Write the size of every segment, and how many entered and left."""
+    screen.table(
+        ("Segment", "Title", ">Members", ">Entered", ">Left"),
+        [(s.segment.name, s.segment.title, s.members, s.entered, s.left) for s in report.sizes],
+        empty="There is no segment.",
+    )
+    screen.notes(report.notes)
+
+
+def _listed(hub: Hub) -> Answer:
+    from hub.cli.snapshot import current_snapshot
+    from hub.pipeline.segment import segments_of
+
+    found = segments_of(hub)
+    sizes: dict[str, int] | None = None
+    with current_snapshot(hub) as engine:
+        if engine is not None:
+            sizes = dict(engine.rows("SELECT segment, count(*) FROM members GROUP BY segment"))
+    document = {
+        "segments": [
+            {**_document(one), "members": None if sizes is None else sizes.get(one.name, 0)} for one in found.values()
+        ]
+    }
+    return Answer(document, lambda screen: _show_list(screen, found, sizes))
+
+
+def _document(segment: Segment) -> dict[str, object]:
+    return {
+        "name": segment.name,
+        "title": segment.title,
+        "where": segment.where,
+        "family": segment.family,
+        "description": segment.description,
+    }
+
+
+def _show_list(screen: Screen, found: Mapping[str, Segment], sizes: Mapping[str, int] | None) -> None:
+    for one in found.values():
+        size = "" if sizes is None else f"  {_members(sizes.get(one.name, 0))}"
+        screen.line(f"{one.name}  {one.title}{size}", "cyan")
+        screen.line(one.where, indent=4)
+        if one.description:
+            screen.line(one.description, "dim", indent=4)
+    if not found:
+        screen.line("There is no segment: install a plugin that offers some, or add [segments.NAME] to hub.toml.")
+
+
+def _members(count: int) -> str:
+    return f"{count:,} member{'' if count == 1 else 's'}"
+
+
+def _previewed(hub: Hub, where: str) -> Answer:
+    from hub.cli.snapshot import current_snapshot, snapshot_needed
+    from hub.segments import check_where
+
+    with current_snapshot(hub) as engine:
+        if engine is None:
+            raise snapshot_needed()
+        columns = {**engine.columns("customers"), **engine.columns("traits")}
+        problems = check_where(where, columns)
+        if problems:
+            told = [Problem("--preview", "", problem) for problem in problems]
+            raise ConfigError("The condition cannot be used.", code="where_invalid", problems=told)
+        people = "customers LEFT JOIN traits USING (customer_id)"
+        members, customers = engine.rows(f"SELECT count(*) FILTER ({where}), count(*) FROM {people}")[0]
+        rows = engine.rows(f"SELECT customer_id FROM {people} WHERE {where} ORDER BY customer_id LIMIT {_SAMPLE}")
+    sample = [row[0] for row in rows]
+    share = members / customers if customers else 0.0
+    document = {"where": where, "members": members, "customers": customers, "share": share, "sample": sample}
+    return Answer(document, lambda screen: _show_preview(screen, members, customers, share, sample))
+
+
+def _show_preview(screen: Screen, members: int, customers: int, share: float, sample: list[str]) -> None:
+    screen.line(f"{members:,} of {customers:,} customers ({share:.1%}).")
+    if sample:
+        screen.line(f"The first {len(sample)}:" if members > len(sample) else "They are:")
+        for customer in sample:
+            screen.line(f"  {customer}")

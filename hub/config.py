@@ -1,0 +1,398 @@
+"""``hub.toml`` into typed settings: every fault found, each with file, line, key, what was found and what is accepted.
+
+``${NAME}`` in any text is replaced by the environment variable of that name, so that secrets stay out of the file;
+``$${`` stands for a plain ``${``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hub.config_problems import Locator, nearest, problems_of
+from hub.destination import Mode
+from hub.errors import ConfigError, Problem
+from hub.plugins import Plugins, installed_plugins
+from hub.redaction import secrets_in
+from hub.source import ConnectionConfig
+from hub.titles import Title
+
+__all__ = ["Connection", "HubSettings", "SegmentSettings", "Settings", "SyncSettings", "find_config", "load_settings"]
+
+CONFIG_NAME = "hub.toml"
+_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
+_ENV = re.compile(r"(\$)?\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SECTIONS = ("hub", "connections", "identity", "scores", "segments", "syncs")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubSettings(_Section):
+    """``[hub]``: where things are kept, and the chain's time and money."""
+
+    home: str = Field(default=".hub", description="Folder for everything the hub keeps, relative to hub.toml.")
+    store: str = Field(default="", description="SQLAlchemy URL of the store; SQLite in home unless given.")
+    warehouse: str = Field(default="", description="Path of the DuckDB file; in home unless given.")
+    packages: str = Field(default="", description="Folder or fsspec URL of the packages; in home unless given.")
+    snapshots: str = Field(default="", description="Folder or fsspec URL of the snapshots; in home unless given.")
+    timezone: str = Field(default="Asia/Shanghai", description="The chain's time zone (IANA name).")
+    day_cutoff: dt.time = Field(default=dt.time.min, description="When the shop's day begins, e.g. 04:00.")
+    currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$", description="ISO 4217 code.")
+    batch_rows: int = Field(default=20_000, ge=1, description="Records sealed into one package.")
+    memory_limit: str = Field(
+        default="512MB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$", description="DuckDB's memory."
+    )
+    keep_snapshots: int = Field(default=7, ge=1, description="Snapshots kept by `hub publish`.")
+    keep_days: int = Field(default=90, ge=1, description="Days that deliveries, rejects and runs are kept.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("not a time zone; use an IANA name such as Asia/Shanghai") from error
+        return value
+
+
+class IdentitySettings(_Section):
+    """``[identity]``: which values never identify anybody, and how big a customer may grow before a person looks."""
+
+    blocked: tuple[str, ...] = Field(default=(), description="Values no customer is recognised by (the shop's phone).")
+    max_profiles_per_customer: int = Field(
+        default=20,
+        ge=2,
+        description="A customer of more profiles grows by asserted evidence only; the rest is reviewed.",
+    )
+    open_platform: dict[str, str] = Field(
+        default_factory=dict, description="Connection name to WeChat open-platform account, the scope of unionids."
+    )
+
+
+class TitleSettings(_Section):
+    """A title in both languages."""
+
+    zh: str
+    en: str
+
+
+class SegmentSettings(_Section):
+    """``[segments.NAME]``: a condition over traits."""
+
+    where: str = Field(min_length=1, description="SQL condition over traits.")
+    title: TitleSettings | str = Field(default="", description='"text" or { zh = "…", en = "…" }.')
+    family: str = Field(default="", description="Segments of one family exclude each other.")
+    description: str = Field(default="", description="What it is for.")
+
+    def titled(self, name: str) -> Title:
+        """Return the title, the segment's name standing in for a missing one."""
+        if isinstance(self.title, TitleSettings):
+            return Title(self.title.zh, self.title.en)
+        return Title(self.title or name, self.title or name)
+
+
+class SyncSettings(_Section):
+    """``[syncs.NAME]``: which customers go where, and what is told about them."""
+
+    to: str = Field(description="Connection that receives.")
+    target: str = Field(description="Target of that connection; see `hub describe`.")
+    segments: tuple[str, ...] = Field(default=(), description="Members of any of these; all customers when empty.")
+    where: str = Field(default="", description="Further SQL condition over traits.")
+    key: str = Field(default="customer_id", description="customer_id, profile, or an identifier kind such as phone.")
+    mode: Literal["upsert", "mirror"] = Field(default="mirror", description="Whether rows that leave are removed.")
+    fields: dict[str, str] = Field(
+        default_factory=dict, description="Destination field = trait, customer column, 'segments' or segment:NAME."
+    )
+    enabled: bool = Field(default=True, description="Whether `hub push` without a name includes it.")
+    max_failed_share: float = Field(default=0.005, ge=0, le=1, description="More failed rows than this fail the run.")
+
+    @property
+    def sync_mode(self) -> Mode:
+        """The mode as the destination contract names it."""
+        return Mode(self.mode)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """``[connections.NAME]``: a plugin and its checked configuration."""
+
+    name: str
+    plugin: str
+    config: ConnectionConfig
+    streams: tuple[str, ...] = ()
+    """Streams to ingest; all when empty."""
+    is_source: bool = False
+    is_destination: bool = False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret values of its configuration, which no message may repeat."""
+        return secrets_in(self.config)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything ``hub.toml`` says, checked."""
+
+    path: Path
+    hub: HubSettings
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    segments: Mapping[str, SegmentSettings] = field(default_factory=dict)
+    syncs: Mapping[str, SyncSettings] = field(default_factory=dict)
+
+    @property
+    def base(self) -> Path:
+        """Folder that relative paths start from."""
+        return self.path.parent
+
+    @property
+    def home(self) -> Path:
+        """Folder for everything the hub keeps."""
+        return self._under(self.hub.home, self.base)
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the store."""
+        return self.hub.store or f"sqlite:///{self.home / 'store.db'}"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self._under(self.hub.warehouse, self.base) if self.hub.warehouse else self.home / "warehouse.duckdb"
+
+    @property
+    def packages_root(self) -> str:
+        """Folder or fsspec URL of the packages."""
+        return self._root(self.hub.packages, "packages")
+
+    @property
+    def snapshots_root(self) -> str:
+        """Folder or fsspec URL of the snapshots."""
+        return self._root(self.hub.snapshots, "snapshots")
+
+    def _root(self, given: str, default: str) -> str:
+        given = given.removeprefix("file://")
+        if "://" in given:
+            return given
+        return str(self._under(given, self.base) if given else self.home / default)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The chain's time zone."""
+        return ZoneInfo(self.hub.timezone)
+
+    @staticmethod
+    def _under(text: str, base: Path) -> Path:
+        path = Path(text).expanduser()
+        return path if path.is_absolute() else base / path
+
+
+def find_config(start: Path | None = None) -> Path:
+    """Return the ``hub.toml`` of this folder or the nearest one above; ``HUB_CONFIG`` wins over both.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    given = os.environ.get("HUB_CONFIG")
+    if given:
+        path = Path(given).expanduser().absolute()
+        if not path.is_file():
+            raise ConfigError(f"HUB_CONFIG names {path}, which is not a file.", code="config_missing")
+        return path
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    raise ConfigError(
+        f"There is no {CONFIG_NAME} in {here} or above it.",
+        code="config_missing",
+        hint="`hub init` writes a commented one; --config or HUB_CONFIG names one elsewhere.",
+    )
+
+
+def load_settings(path: Path, *, environ: Mapping[str, str] | None = None, plugins: Plugins | None = None) -> Settings:
+    """Read and check a ``hub.toml``.
+
+    Args:
+        path: the file.
+        environ: environment for ``${NAME}``; the process's own unless given.
+        plugins: plugins to check connections against; the installed ones unless given.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    text = _read(path)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{path.name} is not valid TOML.",
+            problems=[_syntax_problem(path.name, str(error))],
+        ) from error
+    return _Reader(
+        path, Locator(path.name, text), os.environ if environ is None else environ, plugins or installed_plugins()
+    ).read(data)
+
+
+def _syntax_problem(file: str, message: str) -> Problem:
+    place = re.search(r" \(at line (\d+), column \d+\)", message)
+    line = int(place[1]) if place else None
+    what = message.replace(place[0], "") if place else message
+    return Problem(file, "", f"{what}.", "Texts need quotes; each key may stand once.", line)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", code="config_missing") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
+
+
+class _Reader:
+    """Turns the parsed file into settings, collecting problems on the way."""
+
+    def __init__(self, path: Path, locator: Locator, environ: Mapping[str, str], plugins: Plugins) -> None:
+        self.path = path
+        self.locator = locator
+        self.environ = environ
+        self.plugins = plugins
+        self.problems: list[Problem] = []
+        self.from_environment: set[str] = set()
+
+    def read(self, data: dict[str, Any]) -> Settings:
+        for name in data.keys() - set(_SECTIONS):
+            self._problem(name, "is not a section of hub.toml.", nearest(name, _SECTIONS))
+        data = self._expand(data, ())
+        settings = Settings(
+            path=self.path,
+            hub=self._model(HubSettings, data.get("hub", {}), "hub") or HubSettings(),
+            connections=self._named(data, "connections", self._connection),
+            identity=self._model(IdentitySettings, data.get("identity", {}), "identity") or IdentitySettings(),
+            scores=self._named(data, "scores", self._scorer),
+            segments=self._named(data, "segments", lambda n, v: self._model(SegmentSettings, v, f"segments.{n}")),
+            syncs=self._named(data, "syncs", lambda n, v: self._model(SyncSettings, v, f"syncs.{n}")),
+        )
+        self._check_syncs(settings, data.get("connections", {}))
+        if self.problems:
+            count = len(self.problems)
+            raise ConfigError(
+                f"{self.path.name} has {count} problem{'s' if count > 1 else ''}.", problems=self.problems
+            )
+        return settings
+
+    def _problem(self, key: str, message: str, hint: str = "") -> None:
+        self.problems.append(self.locator.problem(key, message, hint))
+
+    def _expand(self, value: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(value, dict):
+            return {key: self._expand(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._expand(item, (*path, str(index))) for index, item in enumerate(value)]
+        return self._expand_text(value, ".".join(path)) if isinstance(value, str) else value
+
+    def _expand_text(self, text: str, key: str) -> str:
+        def replace(match: re.Match[str]) -> str:
+            if match[1]:
+                return f"${{{match[2]}}}"
+            if match[2] not in self.environ:
+                self._problem(key, f"the environment variable {match[2]} is not set.", f"Run: export {match[2]}=…")
+                return "unset"
+            self.from_environment.add(self.environ[match[2]])
+            return self.environ[match[2]]
+
+        return _ENV.sub(replace, text)
+
+    def _named(self, data: dict[str, Any], section: str, build: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        entries = data.get(section, {})
+        if not isinstance(entries, dict):
+            self._problem(section, f"must hold tables: write [{section}.NAME].")
+            return found
+        for name, value in entries.items():
+            key = f"{section}.{name}"
+            if not isinstance(value, dict):
+                self._problem(key, f"must be a table: write [{key}].")
+            elif not _NAME.match(name):
+                self._problem(key, "the name may hold lower-case letters, digits, - and _ and begins with a letter.")
+            elif (built := build(name, value)) is not None:
+                found[name] = built
+        return found
+
+    def _model(self, model: type[BaseModel], value: Any, key: str) -> Any:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            self.problems += problems_of(error, model, self.locator, key, self.from_environment)
+            return None
+
+    def _connection(self, name: str, value: dict[str, Any]) -> Connection | None:
+        key = f"connections.{name}"
+        rest = dict(value)
+        plugin, streams = rest.pop("plugin", None), rest.pop("streams", [])
+        if not isinstance(plugin, str):
+            self._problem(f"{key}.plugin", "is missing.", f"Installed: {', '.join(self._plugin_names())}.")
+            return None
+        source, destination = self.plugins.sources().get(plugin), self.plugins.destinations().get(plugin)
+        if source is None and destination is None:
+            self._problem(f"{key}.plugin", self._unknown_plugin(plugin), nearest(plugin, self._plugin_names()))
+            return None
+        chosen = self._streams(f"{key}.streams", streams)
+        config = self._model((source or destination).Config, rest, key)  # type: ignore[union-attr]
+        if config is None or chosen is None:
+            return None
+        return Connection(name, plugin, config, chosen, source is not None, destination is not None)
+
+    def _streams(self, key: str, value: Any) -> tuple[str, ...] | None:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        self._problem(key, "must be a list of stream names.", 'Write streams = ["orders", "customers"].')
+        return None
+
+    def _plugin_names(self) -> list[str]:
+        return sorted({*self.plugins.sources(), *self.plugins.destinations()})
+
+    def _unknown_plugin(self, name: str) -> str:
+        for loaded in self.plugins.loaded:
+            if loaded.name == name and loaded.state != "loaded":
+                return f"plugin {name!r} is {loaded.state}: {loaded.reason}."
+        return f"no plugin {name!r} is installed."
+
+    def _scorer(self, name: str, value: dict[str, Any]) -> Mapping[str, Any] | None:
+        scorers = self.plugins.scorers()
+        if name not in scorers:
+            self._problem(f"scores.{name}", "no such scorer is installed.", nearest(name, scorers))
+            return None
+        return value if self._model(scorers[name].Config, value, f"scores.{name}") is not None else None
+
+    def _check_syncs(self, settings: Settings, written: object) -> None:
+        """Check where syncs go; a connection that is written but wrong has been told already."""
+        segments = {*settings.segments, *self.plugins.segments()}
+        for name, sync in settings.syncs.items():
+            connection = settings.connections.get(sync.to)
+            if connection is None and isinstance(written, dict) and sync.to in written:
+                pass
+            elif connection is None:
+                known = [c.name for c in settings.connections.values() if c.is_destination]
+                self._problem(f"syncs.{name}.to", f"there is no connection {sync.to!r}.", nearest(sync.to, known))
+            elif not connection.is_destination:
+                self._problem(f"syncs.{name}.to", f"plugin {connection.plugin!r} cannot receive, it is a source only.")
+            for segment in sync.segments:
+                if segment not in segments:
+                    self._problem(
+                        f"syncs.{name}.segments", f"there is no segment {segment!r}.", nearest(segment, segments)
+                    )

@@ -1,0 +1,243 @@
+"""Hand a sealed plan to its destination, batch by batch, with an outcome for every row.
+
+Each batch is written down as ``sending`` before its call, and with its outcomes right after. A fault ends the sending: the
+rows behind it are told as ``deferred`` and planned anew by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from hub.crashpoints import crash_point
+from hub.destination import Destination, Operation, OperationKind, Outcome, OutcomeStatus, Target
+from hub.errors import AuthError, DeferError, HubError, PluginError, RetryError, StopError, StreamError
+from hub.pipeline.push_plan import INVALID_BATCHES, PlannedRow, read_plan
+from hub.pipeline.push_report import SyncReport
+from hub.progress import Progress
+from hub.redaction import redact
+from hub.store.deliveries import Decided, Deliveries
+from hub.store.leases import HeldLease
+from hub.store.tables import Plan
+
+__all__ = ["Courier", "Round"]
+
+_T = TypeVar("_T")
+
+_CHUNK = 5_000
+"""Rows written down in one transaction."""
+
+_INVALID_REASONS = {
+    "no_key": "The customer has no {key} to be addressed by.",
+    "key_shared": "Another customer has the same {key} and more profiles; see `hub explain`.",
+}
+
+_Pair = tuple[PlannedRow, Outcome]
+
+
+@dataclass(frozen=True)
+class Round:
+    """Under what a courier works: who sends to whom, and where it is written down.
+
+    Attributes:
+        destination: who receives.
+        target: what of it is written.
+        key: kind of key the rows are addressed by.
+        secrets: the connection's secrets, kept out of every message.
+        deliveries: where intents and outcomes are written down.
+        progress: told how far it has come.
+        run_id: the run that sends.
+        lease: the target's lease.
+        report: gets the outcomes, and the fault that ended the sending.
+    """
+
+    destination: Destination
+    target: Target
+    key: str
+    secrets: tuple[str, ...]
+    deliveries: Deliveries
+    progress: Progress
+    run_id: str
+    lease: HeldLease
+    report: SyncReport
+
+
+class Courier:
+    """Delivers one plan.
+
+    Args:
+        on: under what it works.
+        plan: the sealed plan.
+        file: the plan's file.
+    """
+
+    def __init__(self, on: Round, plan: Plan, file: Path) -> None:
+        self.on = on
+        self.plan = plan
+        self.file = file
+
+    def deliver(self) -> None:
+        """Deliver every batch of a new plan; behind a fault, rows are put off."""
+        for number, rows in self._with_progress():
+            if number >= INVALID_BATCHES:
+                self._tell(number, rows, self._invalid)
+            elif self.on.report.error is None:
+                self._send(number, rows)
+            else:
+                self._tell(number, rows, self._put_off)
+
+    def deliver_again(self, batches: Collection[int]) -> None:
+        """Deliver these batches once more, with the same ids, until a fault."""
+        for number, rows in self._with_progress():
+            if number in batches and self.on.report.error is None:
+                self._send(number, rows)
+
+    def _with_progress(self) -> Iterator[tuple[int, Iterable[PlannedRow]]]:
+        self.on.progress.start(self.plan.sync, self.plan.operations)
+        try:
+            yield from self._batches()
+        finally:
+            self.on.progress.finish(self.plan.sync)
+
+    def _batches(self) -> Iterator[tuple[int, Iterable[PlannedRow]]]:
+        return read_plan(str(self.file), self.plan.id, self.plan.connection, self.on.target)
+
+    # Sending.
+
+    def _send(self, number: int, rows: Iterable[PlannedRow]) -> None:
+        if self.on.target.batch_size is None:
+            self._send_whole(number)
+            return
+        held = list(rows)
+        self._intend(number, held)
+        crash_point("push.intended")
+        outcomes = {outcome.operation_id: outcome for outcome in self._write(row.operation for row in held)}
+        crash_point("push.sent")
+        self._decide((row, outcomes.get(row.operation.id) or self._unanswered(row)) for row in held)
+        crash_point("push.decided")
+
+    def _send_whole(self, number: int) -> None:
+        """Hand over the whole set in one call; its rows are read from the plan three times, never held."""
+        for chunk in _chunks(row for row in self._whole() if row.operation.kind is not OperationKind.KEEP):
+            self._intend(number, chunk)
+        crash_point("push.intended")
+        self._decide(self._paired(self._write(row.operation for row in self._whole())))
+        crash_point("push.decided")
+
+    def _whole(self) -> Iterator[PlannedRow]:
+        for number, rows in self._batches():
+            if number < INVALID_BATCHES:
+                yield from rows
+
+    def _paired(self, outcomes: Iterator[Outcome]) -> Iterator[_Pair]:
+        """Put each row together with its outcome, which come in the same order."""
+        for position, row in enumerate(self._whole()):
+            outcome = next(outcomes, None)
+            if position == 0:
+                crash_point("push.sent")
+            if outcome is not None and outcome.operation_id != row.operation.id:
+                self._note(_out_of_order(self.on.target))
+                outcomes, outcome = iter(()), None
+            yield row, outcome or self._unanswered(row)
+        # The plugin may have work to do after its last outcome.
+        if next(outcomes, None) is not None:
+            self._note(_out_of_order(self.on.target))
+
+    def _write(self, operations: Iterable[Operation]) -> Iterator[Outcome]:
+        """Iterate the destination's outcomes; a fault ends them and is kept in the report."""
+        try:
+            for outcome in self.on.destination.write(self.on.target, operations):
+                yield self._checked(outcome)
+        except HubError as error:
+            self._note(error)
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the rows it left get an outcome
+            self._note(
+                PluginError(
+                    f"Writing to {self.plan.connection}/{self.plan.target} failed inside the plugin: "
+                    f"{type(error).__name__}: {redact(str(error), self.on.secrets)}",
+                    code="plugin_failed",
+                    hint="Report this to the plugin's author, with the traceback of `hub push --debug`.",
+                )
+            )
+
+    def _checked(self, outcome: Outcome) -> Outcome:
+        """Return an outcome fit to be kept; plugins are strangers."""
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"write() gave {type(outcome).__name__} instead of an Outcome")
+        code, message = (redact(text, self.on.secrets) for text in (outcome.code, outcome.message))
+        return replace(outcome, status=OutcomeStatus(outcome.status), code=code, message=message)
+
+    def _note(self, error: HubError) -> None:
+        self.on.report.error = error
+        if error.code == "endpoint_gone":
+            reason = redact(error.message, self.on.secrets)
+            self.on.deliveries.switch_off(self.plan.connection, self.plan.target, error.code, reason)
+
+    # Outcomes of rows the destination said nothing about.
+
+    def _unanswered(self, row: PlannedRow) -> Outcome:
+        error = self.on.report.error
+        if error is None:
+            reason = "The plugin gave no outcome for this row."
+            return Outcome(row.operation.id, OutcomeStatus.UNKNOWN, "no_outcome", reason)
+        status = OutcomeStatus.DEFERRED if _says_not_sent(error) else OutcomeStatus.UNKNOWN
+        return Outcome(row.operation.id, status, error.code, redact(error.message, self.on.secrets))
+
+    def _put_off(self, row: PlannedRow) -> Outcome:
+        code = self.on.report.error.code if self.on.report.error else ""
+        reason = "Not sent: the sync stopped before this row."
+        return Outcome(row.operation.id, OutcomeStatus.DEFERRED, code, reason)
+
+    def _invalid(self, row: PlannedRow) -> Outcome:
+        reason = _INVALID_REASONS[row.code].format(key=self.on.key)
+        return Outcome(row.operation.id, OutcomeStatus.INVALID, row.code, reason)
+
+    # Writing down.
+
+    def _intend(self, number: int, rows: Sequence[PlannedRow]) -> None:
+        operations = [(row.operation, row.hash) for row in rows]
+        self.on.deliveries.intend(self.plan, number, operations, self.on.run_id, self.on.lease)
+
+    def _decide(self, pairs: Iterable[_Pair]) -> None:
+        changing = (pair for pair in pairs if pair[0].operation.kind is not OperationKind.KEEP)
+        for decided in map(_decided, _chunks(changing)):
+            self.on.deliveries.decide(self.plan, decided, self.on.lease)
+            self._count(decided)
+
+    def _tell(self, number: int, rows: Iterable[PlannedRow], reason: Callable[[PlannedRow], Outcome]) -> None:
+        """Write down rows that are not sent."""
+        for decided in map(_decided, _chunks((row, reason(row)) for row in rows)):
+            self.on.deliveries.tell(self.plan, number, decided, self.on.run_id, self.on.lease)
+            self._count(decided)
+
+    def _count(self, decided: Sequence[Decided]) -> None:
+        self.on.report.count(item.outcome for item in decided)
+        self.on.progress.advance(self.plan.sync, len(decided))
+
+
+def _says_not_sent(error: HubError) -> bool:
+    """Whether an error says of the rows without an outcome that they were not carried out."""
+    if isinstance(error, RetryError):
+        return not error.sent
+    return isinstance(error, DeferError | AuthError | StreamError | StopError) and not isinstance(error, PluginError)
+
+
+def _out_of_order(target: Target) -> PluginError:
+    return PluginError(
+        f"Target {target.name} takes its rows in one call and did not give one outcome for each in their order.",
+        code="contract_broken",
+        hint="Report this to the plugin's author.",
+    )
+
+
+def _decided(pairs: Iterable[_Pair]) -> list[Decided]:
+    return [Decided(row.operation, row.hash, outcome) for row, outcome in pairs]
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk

@@ -1,0 +1,141 @@
+"""Publish a snapshot: an immutable copy of customers, traits and members that any number of readers may use.
+
+Nothing changed since the current snapshot: no new one is made.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass, field
+
+from hub.context import Hub
+from hub.errors import StoreError
+from hub.store.pruning import prune
+from hub.store.tables import Snapshot
+from hub.warehouse.engine import DuckDBEngine, Engine, literal
+
+__all__ = ["SNAPSHOT_TABLES", "PublishReport", "publish", "snapshot_views"]
+
+SNAPSHOT_TABLES = {
+    "customers": "FROM customers ORDER BY customer_id",
+    "traits": "FROM traits ORDER BY customer_id",
+    "members": "SELECT segment, customer_id, since FROM members ORDER BY customer_id, segment",
+    "links": "FROM links ORDER BY customer_id, profile",
+    "customer_identifiers": "FROM customer_identifiers ORDER BY customer_id, kind, rank",
+    "identity_events": "FROM identity_events ORDER BY ALL",
+}
+"""Tables of a snapshot and the queries that fill them."""
+
+_PRUNED_AT_ONCE = 500
+_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+"""What snapshots' folders are called; nothing else in their place is ever removed."""
+
+
+@dataclass
+class PublishReport:
+    """What publishing did: the current snapshot, whether it is new, and its row counts."""
+
+    snapshot: str
+    is_new: bool
+    as_of: dt.datetime
+    counts: dict[str, int] = field(default_factory=dict)
+    pruned: int = 0
+
+
+def publish(hub: Hub) -> PublishReport:
+    """Publish what the warehouse holds, if it differs from the current snapshot; forget old snapshots and row logs.
+
+    Raises:
+        LeaseHeldError: another process has the warehouse open.
+        StoreError: the snapshot cannot be written.
+    """
+    forget = hub.now() - dt.timedelta(days=hub.settings.hub.keep_days)
+    with hub.warehouse() as engine, hub.store.runs.open("publish") as run:
+        prune(hub.store.database, forget)
+        as_of = _as_of(engine, hub.now())
+        digest = _content_hash(engine)
+        current = hub.store.snapshots.current()
+        if current is not None and current.content_hash == digest and _is_there(hub, current):
+            run.add(**current.counts)
+            return PublishReport(current.id, is_new=False, as_of=current.as_of, counts=current.counts)
+        snapshot = _write(hub, engine, digest, as_of)
+        run.add(**snapshot.counts)
+        return PublishReport(snapshot.id, is_new=True, as_of=as_of, counts=snapshot.counts, pruned=_prune(hub))
+
+
+def _as_of(engine: Engine, now: dt.datetime) -> dt.datetime:
+    detail = engine.value("SELECT detail FROM _progress WHERE stage = 'score'")
+    return dt.datetime.fromisoformat(detail) if detail else now
+
+
+def _content_hash(engine: Engine) -> str:
+    """A hash over all columns and rows that does not depend on the order of the rows."""
+    parts = []
+    for table in _tables(engine):
+        facts = engine.rows(f"SELECT count(*), bit_xor(hash(t)), sum(hash(t) % 1000000007)::BIGINT FROM {table} AS t")
+        parts.append(repr((table, sorted(engine.columns(table).items()), facts)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _tables(engine: Engine) -> list[str]:
+    """Tables of a snapshot that the warehouse has; identity's come with the first resolution."""
+    present = {row[0] for row in engine.rows("SELECT table_name FROM duckdb_tables()")}
+    return [table for table in SNAPSHOT_TABLES if table in present]
+
+
+def _is_there(hub: Hub, snapshot: Snapshot) -> bool:
+    return _files(hub, snapshot).keys() == snapshot.counts.keys()
+
+
+def _files(hub: Hub, snapshot: Snapshot) -> dict[str, str]:
+    try:
+        return hub.snapshots.files(snapshot.location)
+    except FileNotFoundError:
+        return {}
+
+
+def _write(hub: Hub, engine: DuckDBEngine, digest: str, as_of: dt.datetime) -> Snapshot:
+    identifier = f"{hub.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    counts = {}
+    with hub.snapshots.new_folder(identifier) as folder:
+        for table in _tables(engine):
+            path = literal(str(folder / f"{table}.parquet"))
+            engine.execute(f"COPY ({SNAPSHOT_TABLES[table]}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
+            counts[table] = int(engine.value(f"SELECT count(*) FROM {table}"))
+    snapshot = Snapshot(
+        id=identifier, location=identifier, as_of=as_of, content_hash=digest, counts=counts, published_at=hub.now()
+    )
+    hub.store.snapshots.publish(snapshot)
+    return snapshot
+
+
+def _prune(hub: Hub) -> int:
+    """Remove the oldest snapshots beyond the number to keep, and folders that a killed publish left."""
+    keep = hub.settings.hub.keep_snapshots
+    published = hub.store.snapshots.list(limit=keep + _PRUNED_AT_ONCE)
+    kept, old = published[:keep], published[keep:]
+    hub.store.snapshots.mark_pruned([snapshot.id for snapshot in old])
+    locations = {snapshot.location for snapshot in kept}
+    present = [name.lstrip("/") for name in hub.snapshots.folders("")]
+    hub.snapshots.remove(name for name in present if _NAME.fullmatch(name) and name not in locations)
+    return len(old)
+
+
+def snapshot_views(hub: Hub, engine: DuckDBEngine, snapshot: Snapshot) -> None:
+    """Make a snapshot's tables readable by name in a workbench.
+
+    Raises:
+        StoreError: its files are not there.
+    """
+    files = _files(hub, snapshot)
+    if not files:
+        raise StoreError(
+            "The files of the current snapshot are gone.",
+            context={"snapshot": snapshot.id},
+            hint="Run `hub publish`: it writes a new one from the warehouse.",
+        )
+    for table, path in files.items():
+        engine.execute(f"CREATE OR REPLACE VIEW {table} AS FROM read_parquet({literal(path)})")

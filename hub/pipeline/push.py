@@ -1,0 +1,229 @@
+"""Send what changed to every destination, with an outcome for every row.
+
+A sync's plan is sealed before anything is sent; each batch is written down as ``sending`` before its call and with its
+outcomes right after. A process that dies in between leaves rows that are ``sending``: the next run sends them again with
+the same ids if the target is idempotent, and reports them as ``unknown`` if it is not.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub.config import SyncSettings
+from hub.context import Hub
+from hub.crashpoints import crash_point
+from hub.destination import Destination, Outcome, OutcomeStatus, Target
+from hub.errors import ConfigError, DeferError, HubError, StreamError
+from hub.pipeline.courier import Courier, Round
+from hub.pipeline.publish import snapshot_views
+from hub.pipeline.push_plan import Planner, check_sync
+from hub.pipeline.push_report import PushReport, SyncReport
+from hub.pipeline.segment import segments_of
+from hub.plugins import contained
+from hub.storage import make_durable
+from hub.store.leases import HeldLease
+from hub.store.runs import OpenRun
+from hub.store.tables import Plan, Snapshot
+from hub.warehouse.engine import DuckDBEngine, literal
+
+__all__ = ["PushReport", "SyncReport", "push"]
+
+_INTERRUPTED = Outcome("", OutcomeStatus.UNKNOWN, "interrupted", "The hub stopped while this was being sent.")
+
+
+def push(hub: Hub, syncs: Sequence[str] = (), *, dry_run: bool = False) -> PushReport:
+    """Bring every destination up to the current snapshot.
+
+    Args:
+        hub: the opened hub.
+        syncs: names; every enabled sync when empty.
+        dry_run: only plan; nothing is written or sent.
+
+    Returns:
+        What happened, sync by sync. A sync that fails does not stop the others.
+
+    Raises:
+        ConfigError: a name is not known, or there is no snapshot yet.
+    """
+    unknown = [name for name in syncs if name not in hub.settings.syncs]
+    if unknown:
+        known = ", ".join(hub.settings.syncs) or "none"
+        raise ConfigError(f"There is no sync {unknown[0]!r}.", code="sync_unknown", hint=f"hub.toml has: {known}.")
+    snapshot = hub.store.snapshots.current()
+    if snapshot is None:
+        raise ConfigError("There is no snapshot to push.", code="snapshot_missing", hint="Run `hub publish` first.")
+    names = syncs or [name for name, sync in hub.settings.syncs.items() if sync.enabled]
+    return PushReport([_push_one(hub, name, snapshot, dry_run=dry_run) for name in names], dry_run)
+
+
+def _push_one(hub: Hub, name: str, snapshot: Snapshot, *, dry_run: bool) -> SyncReport:
+    report = SyncReport(name)
+    try:
+        with hub.destination(hub.settings.syncs[name].to) as destination:
+            _SyncPusher(hub, name, snapshot, destination, report).push(dry_run=dry_run)
+    except HubError as error:
+        report.error = error
+        report.state = "skipped" if isinstance(error, DeferError) else "failed"
+    return report
+
+
+class _SyncPusher:
+    """Pushes one sync."""
+
+    def __init__(self, hub: Hub, name: str, snapshot: Snapshot, destination: Destination, report: SyncReport) -> None:
+        self.hub = hub
+        self.name = name
+        self.sync: SyncSettings = hub.settings.syncs[name]
+        self.secrets = hub.connection(self.sync.to).secrets
+        self.snapshot = snapshot
+        self.destination = destination
+        self.report = report
+        self.target = self._target()
+
+    def _target(self) -> Target:
+        with contained(f"Listing the targets of {self.sync.to}", self.secrets):
+            targets = {target.name: target for target in self.destination.targets()}
+        if self.sync.target not in targets:
+            raise ConfigError(
+                f"Connection {self.sync.to!r} has no target {self.sync.target!r}.",
+                hint=f"It has: {', '.join(targets) or 'none'}.",
+                context={"file": "hub.toml", "key": f"syncs.{self.name}.target"},
+            )
+        return targets[self.sync.target]
+
+    def push(self, *, dry_run: bool) -> None:
+        if dry_run:
+            with self.hub.workbench() as engine:
+                self.report.planned = self._planner(engine).counts()
+            return
+        # Two syncs on one target share its ledger, so they take turns.
+        with self.hub.store.leases.hold(f"push {self.sync.to}/{self.sync.target}") as lease:
+            self.hub.store.runs.interrupt_leftovers("push", self.name)
+            with self.hub.store.runs.open("push", self.name, as_of=self.snapshot.as_of) as run:
+                self._require_on()
+                self._recover(run, lease)
+                if self.report.error is None:
+                    self._plan_and_deliver(run, lease)
+                self._finish(run)
+
+    def _require_on(self) -> None:
+        state = self.hub.store.deliveries.target_state(self.sync.to, self.sync.target)
+        if state is not None:
+            raise StreamError(
+                f"Target {self.sync.to}/{self.sync.target} is switched off since {state.since:%Y-%m-%d %H:%M} UTC: "
+                f"{state.reason}",
+                code="target_off",
+                hint=f"When it is mended: hub sync on {self.name}",
+            )
+
+    def _planner(self, engine: DuckDBEngine) -> Planner:
+        snapshot_views(self.hub, engine, self.snapshot)
+        columns = {**engine.columns("customers"), **engine.columns("traits")}
+        check_sync(self.name, self.sync, self.target, columns, set(segments_of(self.hub)))
+        now = f"TIMESTAMPTZ {literal(self.hub.now().isoformat())}"
+        return Planner(engine, self.hub.store, self.name, self.sync, self.target, now)
+
+    # What a killed run left.
+
+    def _recover(self, run: OpenRun, lease: HeldLease) -> None:
+        """Settle what killed runs left open; the rest of their plans is planned anew, with today's values."""
+        plans = self.hub.store.deliveries.open_plans(self.name, self.sync.to, self.sync.target)
+        known = {self._file(plan) for plan in plans}
+        for file in self._folder(self.name).glob("*.parquet"):
+            if file not in known:
+                file.unlink()  # written by a run that was killed before it was sealed
+        for plan in plans:
+            self._settle(plan, run, lease)
+            if self.report.error is not None:
+                return
+            self._close(plan, lease)
+
+    def _settle(self, plan: Plan, run: OpenRun, lease: HeldLease) -> None:
+        undecided = self.hub.store.deliveries.undecided(plan)
+        if not undecided:
+            return
+        self.report.recovered += sum(undecided.values())
+        same = (plan.connection, plan.target) == (self.sync.to, self.sync.target)
+        # The plan's file may be on the disk of another machine. What is unknown there is planned again by the diff.
+        if self.target.idempotent and same and self._file(plan).exists():
+            self._courier(plan, run, lease).deliver_again(undecided)
+        else:
+            self.report.add(OutcomeStatus.UNKNOWN, self.hub.store.deliveries.give_up(plan, _INTERRUPTED, lease))
+
+    # What is new.
+
+    def _plan_and_deliver(self, run: OpenRun, lease: HeldLease) -> None:
+        plan = self._seal(run, lease)
+        if plan is not None:
+            self._courier(plan, run, lease).deliver()
+            self._close(plan, lease)
+
+    def _seal(self, run: OpenRun, lease: HeldLease) -> Plan | None:
+        """Write down what is to be sent; None when there is nothing."""
+        identifier = uuid.uuid4().hex
+        with self.hub.workbench() as engine:
+            planner = self._planner(engine)
+            self.report.planned = planner.counts()
+            if not self.report.planned.to_do:
+                return None
+            self._folder(self.name).mkdir(parents=True, exist_ok=True)
+            path = self._folder(self.name) / f"{identifier}.parquet"
+            operations, batches = planner.write(path)
+        make_durable(path)
+        make_durable(path.parent)
+        crash_point("push.planned")
+        plan = Plan(
+            id=identifier,
+            sync=self.name,
+            connection=self.sync.to,
+            target=self.sync.target,
+            run_id=run.id,
+            location=path.name,
+            snapshot_id=self.snapshot.id,
+            operations=operations,
+            batches=batches,
+            sealed_at=self.hub.now(),
+        )
+        self.hub.store.deliveries.seal(plan, lease)
+        crash_point("push.sealed")
+        return plan
+
+    def _courier(self, plan: Plan, run: OpenRun, lease: HeldLease) -> Courier:
+        on = Round(
+            destination=self.destination,
+            target=self.target,
+            key=self.sync.key,
+            secrets=self.secrets,
+            deliveries=self.hub.store.deliveries,
+            progress=self.hub.progress,
+            run_id=run.id,
+            lease=lease,
+            report=self.report,
+        )
+        return Courier(on, plan, self._file(plan))
+
+    def _close(self, plan: Plan, lease: HeldLease) -> None:
+        self.hub.store.deliveries.close(plan, lease)
+        self._file(plan).unlink(missing_ok=True)
+
+    def _folder(self, sync: str) -> Path:
+        return self.hub.settings.home / "plans" / sync
+
+    def _file(self, plan: Plan) -> Path:
+        return self._folder(plan.sync) / plan.location
+
+    def _finish(self, run: OpenRun) -> None:
+        report = self.report
+        decided = sum(report.outcomes.values())
+        run.add(unchanged=report.planned.unchanged, waiting=report.planned.waiting)
+        run.add(**report.outcomes)
+        if report.error is not None:
+            run.fail(report.error)
+        elif report.failed_rows > decided * self.sync.max_failed_share:
+            run.state = "failed"
+            run.notes.append(f"{report.failed_rows} of {decided} rows failed; see `hub deliveries --sync {self.name}`.")
+        elif report.failed_rows:
+            run.state = "partial"
+        report.state = run.state

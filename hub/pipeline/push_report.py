@@ -1,0 +1,58 @@
+"""What a push tells of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from hub.destination import Outcome, OutcomeStatus
+from hub.errors import HubError
+from hub.pipeline.push_plan import PlanCounts
+
+__all__ = ["PushReport", "SyncReport"]
+
+_FAILED = (OutcomeStatus.REJECTED, OutcomeStatus.DEFERRED, OutcomeStatus.UNKNOWN)
+
+
+@dataclass
+class SyncReport:
+    """What pushing one sync did.
+
+    Attributes:
+        sync: its name.
+        planned: what the plan held.
+        outcomes: rows by outcome.
+        state: ``succeeded``, ``partial``, ``failed`` or ``skipped``.
+        error: why it stopped early, if it did.
+        recovered: rows whose outcome a killed run had left open.
+    """
+
+    sync: str
+    planned: PlanCounts = field(default_factory=PlanCounts)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    state: str = "succeeded"
+    error: HubError | None = None
+    recovered: int = 0
+
+    def count(self, outcomes: Iterable[Outcome]) -> None:
+        """Add to the outcomes."""
+        for outcome in outcomes:
+            self.add(outcome.status, 1)
+
+    def add(self, status: OutcomeStatus, rows: int) -> None:
+        """Add so many rows of one outcome."""
+        if rows:
+            self.outcomes[status.value] = self.outcomes.get(status.value, 0) + rows
+
+    @property
+    def failed_rows(self) -> int:
+        """Rows that were to be sent and are not there."""
+        return sum(self.outcomes.get(status.value, 0) for status in _FAILED)
+
+
+@dataclass
+class PushReport:
+    """What a push did, sync by sync."""
+
+    syncs: list[SyncReport] = field(default_factory=list)
+    dry_run: bool = False

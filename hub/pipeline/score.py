@@ -1,0 +1,167 @@
+"""Work out every customer's traits for an ``as_of``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from hub.context import Hub
+from hub.errors import ConfigError, PluginError
+from hub.plugins import contained
+from hub.scorer import Inputs, Scorer, Trait, TraitType
+from hub.warehouse.engine import DuckDBEngine, Engine, quoted
+from hub.warehouse.inputs import scoring_inputs
+from hub.warehouse.people import create_views
+
+__all__ = ["ScoreReport", "score"]
+
+
+@dataclass
+class ScoreReport:
+    """What scoring did.
+
+    Attributes:
+        as_of: the instant the scores hold for.
+        customers: customers scored.
+        scorers: customers with at least one trait, by scorer.
+        changed: customers whose traits are not as they were.
+    """
+
+    as_of: dt.datetime
+    customers: int = 0
+    scorers: Mapping[str, int] = field(default_factory=dict)
+    changed: int = 0
+
+
+def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
+    """Run every scorer over every customer.
+
+    Args:
+        hub: the opened hub.
+        as_of: the instant to score for; now when not given.
+
+    Raises:
+        ConfigError: ``as_of`` has no time zone.
+        PluginError: a scorer gives something else than one row per customer with its traits; the traits stay as they were.
+        LeaseHeldError: another process has the warehouse open.
+    """
+    moment = as_of or hub.now()
+    if moment.tzinfo is None:
+        raise ConfigError("--as-of needs a time zone.", hint="Write it like 2026-04-01T00:00:00+08:00.")
+    report = ScoreReport(moment)
+    scorers = hub.plugins.scorers()
+    with hub.warehouse() as engine, hub.store.runs.open("score", as_of=moment) as run:
+        _require_free_names(scorers, engine)
+        create_views(engine, hub.settings.identity.open_platform)
+        with scoring_inputs(engine, moment, hub.settings.zone, hub.settings.hub.day_cutoff) as day:
+            report.scorers = _run_scorers(hub, engine, scorers, moment, day)
+        _gather(engine, scorers)
+        with engine.transaction():
+            report.changed = _replace_traits(engine)
+            engine.execute("DELETE FROM _progress WHERE stage = 'score'")
+            engine.execute("INSERT INTO _progress VALUES ('score', 0, ?)", [moment.isoformat()])
+        report.customers = int(engine.value("SELECT count(*) FROM customers"))
+        run.add(customers=report.customers, changed=report.changed)
+    return report
+
+
+def _require_free_names(scorers: Mapping[str, type[Scorer]], engine: Engine) -> None:
+    """Segments and syncs name traits and customers' columns alike, so no trait may be called like a column."""
+    columns = engine.columns("customers")
+    for scorer in scorers.values():
+        taken = [trait.name for trait in scorer.traits if trait.name in columns]
+        if taken:
+            raise PluginError(
+                f"Scorer {scorer.name} declares {', '.join(taken)}, which every customer has already.",
+                code="contract_broken",
+                hint="Its author must rename the trait.",
+            )
+
+
+def _run_scorers(
+    hub: Hub, engine: DuckDBEngine, scorers: Mapping[str, type[Scorer]], as_of: dt.datetime, day: dt.date
+) -> dict[str, int]:
+    found = {}
+    hub.progress.start("score", len(scorers))
+    for name, kind in scorers.items():
+        config = kind.Config.model_validate(hub.settings.scores.get(name, {}))
+        inputs = Inputs(as_of=as_of, business_date=day, config=config, arrow=engine.arrow)
+        with contained(f"Scoring with {name}"):
+            found[name] = _run_scorer(engine, kind(), inputs)
+        hub.progress.advance("score")
+    hub.progress.finish("score")
+    return found
+
+
+def _run_scorer(engine: Engine, scorer: Scorer, inputs: Inputs) -> int:
+    """Write one scorer's result to ``score_NAME``, checked: its columns, and one row per customer."""
+    result = scorer.score(inputs)
+    table = quoted(f"score_{scorer.name}")
+    columns = ", ".join(map(_column, scorer.traits))
+    create = f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT customer_id, {columns} FROM"
+    if isinstance(result, pa.Table):
+        _require_columns(scorer, result.column_names)
+        with engine.register({"scored": result}):
+            engine.execute(f"{create} scored")
+    else:
+        _require_columns(scorer, engine.arrow(f"DESCRIBE {result}")["column_name"].to_pylist())
+        engine.execute(f"{create} ({result})")
+    rows, customers = engine.rows(f"SELECT count(*), count(DISTINCT customer_id) FROM {table}")[0]
+    if rows != customers:
+        raise PluginError(
+            f"Scorer {scorer.name} gave {rows} rows for {customers} customers.",
+            code="contract_broken",
+            hint="It must give one row per customer, and none without a customer_id.",
+        )
+    return int(rows)
+
+
+def _column(trait: Trait) -> str:
+    """A trait in its type; what is no number (a division by zero, a model's NaN) is not known."""
+    value = f"CAST({quoted(trait.name)} AS {trait.type.sql})"
+    if trait.type is TraitType.NUMBER:
+        value = f"CASE WHEN isfinite({value}) THEN {value} END"
+    return f"{value} AS {quoted(trait.name)}"
+
+
+def _require_columns(scorer: Scorer, columns: list[str]) -> None:
+    missing = [name for name in ("customer_id", *(t.name for t in scorer.traits)) if name not in columns]
+    if missing:
+        raise PluginError(
+            f"Scorer {scorer.name} did not give {', '.join(missing)}.",
+            code="contract_broken",
+            hint="Its result must have customer_id and every trait it declares.",
+        )
+
+
+def _gather(engine: Engine, scorers: Mapping[str, type[Scorer]]) -> None:
+    """``new_traits``: every customer with the traits of every scorer."""
+    columns = "".join(
+        f", {quoted(f'score_{name}')}.{quoted(trait.name)}" for name, kind in scorers.items() for trait in kind.traits
+    )
+    joins = "".join(f" LEFT JOIN {quoted(f'score_{name}')} USING (customer_id)" for name in scorers)
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE new_traits AS SELECT customer_id{columns} FROM customers{joins}")
+
+
+def _replace_traits(engine: Engine) -> int:
+    """Replace the wide traits table where it differs; say for how many customers."""
+    columns = engine.columns("new_traits")
+    if engine.columns("traits") != columns:
+        engine.execute("DROP TABLE traits")
+        engine.execute("CREATE TABLE traits AS FROM new_traits")
+        return int(engine.value("SELECT count(*) FROM traits"))
+    listed = ", ".join(map(quoted, columns))
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE moved AS (SELECT {listed} FROM new_traits EXCEPT SELECT {listed} FROM traits)"
+    )
+    engine.execute(
+        "CREATE OR REPLACE TEMP TABLE gone AS SELECT customer_id FROM traits ANTI JOIN new_traits USING (customer_id)"
+    )
+    moved, gone = (int(engine.value(f"SELECT count(*) FROM {table}")) for table in ("moved", "gone"))
+    if moved or gone:
+        engine.execute("DELETE FROM traits WHERE customer_id IN (SELECT customer_id FROM moved UNION ALL FROM gone)")
+        engine.execute("INSERT INTO traits BY NAME FROM moved")
+    return moved + gone

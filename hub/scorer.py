@@ -1,0 +1,133 @@
+"""The contract of a scorer: what is worked out about each customer.
+
+A scorer declares its traits and computes them for an ``as_of``, either as one SQL ``SELECT`` (bulk work) or as a table::
+
+    class Recency(Scorer):
+        name = "recency"
+        traits = (Trait("days_since_order", TraitType.INTEGER, Title("距上次消费天数", "Days since last order"), unit="d"),)
+
+        def score(self, inputs: Inputs) -> str:
+            return f"SELECT customer_id, date_diff('day', max(business_date), {inputs.today}) AS days_since_order "
+                   "FROM orders GROUP BY customer_id"
+
+The relations a scorer sees hold nothing at or after ``as_of``; see :class:`Inputs`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from hub.titles import Title
+
+__all__ = ["Inputs", "Scorer", "ScorerConfig", "Trait", "TraitType"]
+
+
+class TraitType(StrEnum):
+    """Type of a trait, with its DuckDB column type as :attr:`sql`."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    AMOUNT = "amount"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    INSTANT = "instant"
+
+    @property
+    def sql(self) -> str:
+        """The column type in the warehouse."""
+        return _SQL_TYPES[self]
+
+
+_SQL_TYPES = {
+    TraitType.INTEGER: "BIGINT",
+    TraitType.NUMBER: "DOUBLE",
+    TraitType.AMOUNT: "DECIMAL(18,4)",
+    TraitType.TEXT: "VARCHAR",
+    TraitType.BOOLEAN: "BOOLEAN",
+    TraitType.DATE: "DATE",
+    TraitType.INSTANT: "TIMESTAMPTZ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One thing known about a customer.
+
+    Attributes:
+        name: column name, lower case with underscores, unique in the hub.
+        type: its type.
+        title: name for people.
+        unit: unit of the value: ``d`` days, ``CNY``, ``1`` for shares; empty for texts and flags.
+        description: how it is worked out, in one sentence.
+        null_rule: when it is NULL.
+    """
+
+    name: str
+    type: TraitType
+    title: Title
+    unit: str = ""
+    description: str = ""
+    null_rule: str = ""
+
+
+class ScorerConfig(BaseModel):
+    """Base of a scorer's settings, ``[scores.NAME]`` in ``hub.toml``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a scorer may read.
+
+    Relations by name, in the DuckDB dialect: ``customers`` (one row per live customer: customer_id, ...), ``profiles``,
+    ``orders`` (with ``customer_id``; valid orders only, business date before ``today``), ``order_lines``,
+    ``order_tenders``, ``events``, ``feedback``, ``products``, ``stores``, ``staff``.
+
+    Attributes:
+        as_of: the instant the scores hold for.
+        business_date: the shop's day of ``as_of``; windows end the day before it.
+        config: the scorer's settings.
+        arrow: runs a query over these relations and returns its result.
+    """
+
+    as_of: dt.datetime
+    business_date: dt.date
+    config: Any
+    arrow: Callable[[str], pa.Table]
+
+    @property
+    def today(self) -> str:
+        """The business date as a SQL literal."""
+        return f"DATE '{self.business_date.isoformat()}'"
+
+
+class Scorer(ABC):
+    """Works out traits. Pure: the same inputs and ``as_of`` give the same result.
+
+    Class attributes:
+        name: unique in the hub; ``[scores.NAME]`` holds its settings.
+        traits: what it works out.
+        Config: pydantic model of its settings.
+    """
+
+    name: ClassVar[str]
+    traits: ClassVar[tuple[Trait, ...]]
+    Config: ClassVar[type[ScorerConfig]] = ScorerConfig
+
+    @abstractmethod
+    def score(self, inputs: Inputs) -> str | pa.Table:
+        """Return one row per customer: ``customer_id`` and this scorer's traits.
+
+        Either a ``SELECT`` over the relations of ``inputs`` or a table (a pandas frame is turned into one by
+        ``pa.Table.from_pandas``). Customers left out get NULL.
+        """

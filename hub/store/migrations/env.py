@@ -1,0 +1,19 @@
+"""Alembic's entry: runs the migrations on the connection the hub hands over, inside the hub's own transaction."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import hub.store.tables
+
+__all__ = ["metadata"]
+
+metadata = SQLModel.metadata
+assert hub.store.tables  # noqa: S101 - importing it fills the metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=False,
+)
+context.run_migrations()

@@ -1,0 +1,44 @@
+"""Snapshots as the store knows them: which there are, and which one is current."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from hub.store.database import Database
+from hub.store.tables import Snapshot
+
+__all__ = ["Snapshots"]
+
+
+class Snapshots:
+    """Record, find and retire snapshots."""
+
+    def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Record a snapshot whose files are durable; from then on it is the current one."""
+        snapshot.published_at = self._now()
+        with self._database.write() as session:
+            session.add(snapshot)
+
+    def current(self) -> Snapshot | None:
+        """Return the newest published snapshot."""
+        found = self.list(limit=1)
+        return found[0] if found else None
+
+    def list(self, limit: int = 100) -> Sequence[Snapshot]:
+        """Return published snapshots, newest first."""
+        query = select(Snapshot).where(col(Snapshot.state) == "published").order_by(col(Snapshot.seq).desc())
+        with self._database.read() as session:
+            return list(session.scalars(query.limit(limit)))
+
+    def mark_pruned(self, ids: Sequence[str]) -> None:
+        """Note that snapshots' files are about to be removed."""
+        with self._database.write() as session:
+            session.execute(update(Snapshot).where(col(Snapshot.id).in_(ids)).values(state="pruned"))

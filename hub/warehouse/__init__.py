@@ -1,0 +1,1 @@
+"""The warehouse: canonical facts, links, customers, traits and members, in columns. One writer at a time."""
