@@ -1,0 +1,117 @@
+"""Which profiles are one person: from evidence in the workspace to groups.
+
+Three passes, each joining groups of the one before. What a system asserts joins first. What people share (a phone)
+joins those who agree on it: every value is split into *slots*, one per name, and only groups in one slot are joined.
+Then components that break a rule, and only those, are taken apart again by :mod:`identity.agglomerate`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from identity.agglomerate import Limits
+from identity.graph import Numbers, bipartite_components, components, smallest_members
+from identity.problems import Stage, solve_problems
+from identity.rules import Rules
+from identity.slots import make_slots
+from identity.workspace import Workspace
+
+__all__ = ["Decision", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for the profiles numbered in table ``p``.
+
+    Attributes:
+        groups: for each profile the smallest profile of its customer.
+        components: for each profile the smallest profile that any usable evidence connects it with.
+    """
+
+    groups: Numbers
+    components: Numbers
+
+
+def decide(work: Workspace, rules: Rules) -> Decision:
+    """Decide over ``profile``, ``link``, ``value_state``, ``pair`` and ``forbidden`` of the workspace.
+
+    Leaves the numbered tables ``p`` (no, profile …), ``v`` (no, kind, scope, value …), ``l`` (profile, value …) and the
+    table ``refusal`` behind.
+    """
+    limits = Limits(
+        per_customer={kind.name: kind.per_customer for kind in rules.kinds if kind.per_customer is not None},
+        max_customer=rules.max_customer,
+        late_bridge=rules.late_bridge,
+    )
+    _number(work)
+    profiles, values = work.count("p"), work.count("v")
+    joined = _arrays(work, "SELECT profile, value FROM l")
+    connected = smallest_members(_connected(work, joined, profiles, values))
+    asserted = _arrays(work, "SELECT l.profile, l.value FROM l JOIN v ON v.no = l.value WHERE v.tier <= 1")
+    accounts = smallest_members(_connected(work, asserted, profiles, values))
+    groups = solve_problems(work, Stage.ASSERTED, np.arange(profiles, dtype=np.int32), accounts, limits)
+    make_slots(work, groups, rules.tenure_gap_days)
+    clusters = _join_slots(work, groups)
+    return Decision(solve_problems(work, Stage.SHARED, groups, clusters, limits), connected)
+
+
+def _number(work: Workspace) -> None:
+    work.make(
+        "p",
+        """SELECT (row_number() OVER (ORDER BY profile) - 1)::INTEGER AS no, profile, sound, surname, name_kind,
+                  coalesce(gender, title_gender) AS gender,
+                  CASE WHEN birthday_rank >= 4 AND NOT lunar AND birthday[1] <> '-' THEN birthday END AS birthday
+           FROM profile""",
+    )
+    work.make(
+        "v",
+        """SELECT (row_number() OVER () - 1)::INTEGER AS no, usable.*, kind.tier, kind.priority, kind.per_customer, kind.account
+           FROM (SELECT kind, scope, value, count(*) AS carriers FROM link WHERE status = 'key' GROUP BY ALL) AS usable
+           JOIN kind USING (kind)
+           ANTI JOIN (FROM value_state WHERE state = 'blocked') AS blocked USING (kind, scope, value)""",
+    )
+    work.make(
+        "l",
+        """SELECT p.no AS profile, v.no AS value, link.assurance, link.first_seen, link.last_seen
+           FROM link JOIN v USING (kind, scope, value) JOIN p USING (profile)
+           WHERE link.status = 'key'""",
+    )
+    work.make(
+        "tie",
+        """SELECT least(a.no, b.no) AS "left", greatest(a.no, b.no) AS "right", min(pair.tier) AS tier
+           FROM pair JOIN p AS a ON a.profile = pair."left" JOIN p AS b ON b.profile = pair."right"
+           WHERE a.no <> b.no GROUP BY ALL""",
+    )
+    work.make(
+        "apart",
+        """SELECT DISTINCT least(a.no, b.no) AS "left", greatest(a.no, b.no) AS "right"
+           FROM forbidden JOIN p AS a ON a.profile = forbidden."left" JOIN p AS b ON b.profile = forbidden."right"
+           WHERE a.no <> b.no""",
+    )
+    work.run(
+        """CREATE OR REPLACE TEMP TABLE refusal
+           ("left" INTEGER, "right" INTEGER, value INTEGER, rule VARCHAR, review BOOLEAN)"""
+    )
+
+
+def _arrays(work: Workspace, query: str) -> list[Numbers]:
+    table = work.table(query)
+    return [column.to_numpy().astype(np.int32, copy=False) for column in table.columns]
+
+
+def _connected(work: Workspace, links: list[Numbers], profiles: int, values: int) -> Numbers:
+    """Components over links and over the ties that people and platforms made."""
+    ties = _arrays(work, 'SELECT "left", "right" FROM tie')
+    if not len(ties[0]):
+        return bipartite_components(links[0], links[1], profiles, values)
+    left = np.concatenate([links[0], ties[0]])
+    right = np.concatenate([links[1] + np.int32(profiles), ties[1]])
+    return components(left, right, profiles + values)[:profiles]
+
+
+def _join_slots(work: Workspace, groups: Numbers) -> Numbers:
+    """Join the groups that stand in one slot of a shared value."""
+    joined, slots = _arrays(work, 'SELECT "group", slot FROM slot WHERE slot <> "group"')
+    return smallest_members(components(joined, slots, len(groups)))[groups]

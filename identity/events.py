@@ -1,0 +1,117 @@
+"""What changed between two runs, told as events, and the customers' states that follow from them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+
+from identity.tables import INSTANT
+from identity.workspace import Workspace
+
+__all__ = ["EVENTS", "tell_events"]
+
+EVENTS = pa.schema(
+    [
+        ("event", pa.string()),
+        ("customer", pa.string()),
+        ("other", pa.string()),
+        ("profiles", pa.list_(pa.string())),
+        ("reason", pa.string()),
+        ("at", INSTANT),
+        ("rules_version", pa.string()),
+    ]
+)
+"""Events out. ``event`` is one of
+
+``created``     ``customer`` is new, made of profiles that were nobody's;
+``assigned``    profiles that were nobody's joined ``customer``;
+``merged``      customer ``other`` ended and is now ``customer``;
+``split``       profiles left ``other``, which goes on, for the new ``customer``;
+``unmerged``    as split, but ``customer`` is an id those profiles had before;
+``reassigned``  profiles moved from ``other`` to ``customer`` for another reason;
+``removed``     profiles of ``customer`` are gone from the data;
+``retired``     ``customer`` has no profile left.
+
+``reason`` is the strongest kind of evidence that ties the moved profiles to the others, where there is one.
+"""
+
+
+def tell_events(work: Workspace, at: dt.datetime, rules_version: str) -> pa.Table:
+    """The events between ``old_member`` and ``new_member`` (profile, customer); makes ``move`` and ``fate`` too.
+
+    Args:
+        work: with ``named``, ``old_member``, ``new_member`` and the evidence tables ``p``, ``v``, ``l``.
+        at: time of the run.
+        rules_version: of the rules it was made with.
+    """
+    work.make(
+        "move",
+        """SELECT coalesce(new.profile, old.profile) AS profile, old.customer AS "from", new.customer AS "to"
+           FROM old_member AS old FULL JOIN new_member AS new ON new.profile = old.profile
+           WHERE old.customer IS DISTINCT FROM new.customer""",
+    )
+    _decide_fates(work)
+    work.make(
+        "flow",
+        """SELECT move."from", move."to", list(profile ORDER BY profile) AS profiles, any_value(fate."into") AS "into",
+                  any_value(fate.ended) AS ended, any_value(named.origin) AS origin
+           FROM move LEFT JOIN fate ON fate.customer = move."from" LEFT JOIN named ON named.customer = move."to"
+           GROUP BY move."from", move."to" """,
+    )
+    events = work.table(_event_query())
+    count = events.num_rows
+    times = pa.array([at] * count, INSTANT)
+    table = events.append_column("at", times).append_column(
+        "rules_version", pa.array([rules_version] * count, pa.string())
+    )
+    return table.select(EVENTS.names).cast(EVENTS)
+
+
+def _decide_fates(work: Workspace) -> None:
+    """Table ``fate``: customers that lost profiles, whether they ended, and in whom most of them live on."""
+    work.make(
+        "fate",
+        """WITH loser AS (SELECT DISTINCT "from" AS customer FROM move WHERE "from" IS NOT NULL),
+           heir AS (
+               SELECT "from" AS customer, "to" AS heir, count(*) AS profiles FROM move
+               WHERE "from" IS NOT NULL AND "to" IS NOT NULL GROUP BY ALL
+           ), best AS (SELECT customer, min({rank: -profiles, heir: heir}).heir AS heir FROM heir GROUP BY customer)
+           SELECT loser.customer, living.customer IS NULL AS ended, best.heir AS "into"
+           FROM loser LEFT JOIN best USING (customer)
+           LEFT JOIN (SELECT DISTINCT customer FROM new_member) AS living USING (customer)""",
+    )
+
+
+def _event_query() -> str:
+    return """
+        WITH told AS (
+            SELECT CASE WHEN "to" IS NULL THEN 'removed'
+                        WHEN "from" IS NULL AND origin = 'new' AND bool_and("from" IS NULL) OVER (PARTITION BY "to") THEN 'created'
+                        WHEN "from" IS NULL THEN 'assigned'
+                        WHEN ended AND "into" = "to" THEN 'merged'
+                        WHEN ended THEN 'reassigned'
+                        WHEN origin = 'new' THEN 'split'
+                        WHEN origin = 'regained' THEN 'unmerged'
+                        ELSE 'reassigned' END AS event,
+                   coalesce("to", "from") AS customer, CASE WHEN "to" IS NOT NULL THEN "from" END AS other, profiles
+            FROM flow
+            UNION ALL
+            SELECT 'retired', customer, NULL, [] FROM fate WHERE ended AND "into" IS NULL
+        ), moved AS (
+            SELECT event, customer, other, unnest(profiles) AS profile FROM told
+            WHERE event IN ('merged', 'assigned', 'reassigned')
+        ), tie_kind AS (
+            SELECT moved.event, moved.customer, moved.other, min({priority: v.priority, kind: v.kind}).kind AS reason
+            FROM moved JOIN p ON p.profile = moved.profile JOIN l ON l.profile = p.no JOIN v ON v.no = l.value
+            JOIN l AS far ON far.value = l.value JOIN p AS mate ON mate.no = far.profile
+            JOIN new_member AS home ON home.profile = mate.profile AND home.customer = moved.customer
+            LEFT JOIN move AS with_it ON with_it.profile = mate.profile AND with_it."to" = moved.customer
+             AND with_it."from" IS NOT DISTINCT FROM moved.other
+            WHERE with_it.profile IS NULL
+            GROUP BY ALL
+        )
+        SELECT told.*, tie_kind.reason FROM told
+        LEFT JOIN tie_kind ON tie_kind.event = told.event AND tie_kind.customer = told.customer
+         AND tie_kind.other IS NOT DISTINCT FROM told.other
+        ORDER BY ALL"""

@@ -1,0 +1,167 @@
+"""From raw tables to evidence: normalised profiles and links in the workspace.
+
+A *link* says that a profile carries a value: kind, scope, value, and what the normaliser thinks of it. Rows that cannot
+be used are left out and counted by reason, never raised.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from identity.errors import InvalidInputError
+from identity.normalise.bulk import birthdays, names, normal_values
+from identity.rules import ASSURANCE_RANK, MASKED_KIND, Composite, Rules, Tier
+from identity.tables import SCHEMAS
+from identity.workspace import Workspace
+
+__all__ = ["load_evidence", "load_kinds", "normal_lists"]
+
+
+def load_kinds(work: Workspace, rules: Rules) -> None:
+    """Make table ``kind``: the rules' kinds, one row each."""
+    kinds = sorted(rules.kinds, key=lambda kind: kind.priority)
+    work.put(
+        kind_arrow=pa.table(
+            {
+                "kind": [kind.name for kind in kinds],
+                "priority": pa.array([kind.priority for kind in kinds], pa.int32()),
+                "tier": pa.array([kind.tier for kind in kinds], pa.int8()),
+                "normaliser": [str(kind.normaliser) for kind in kinds],
+                "scoped": [kind.scoped for kind in kinds],
+                "per_customer": pa.array([kind.per_customer for kind in kinds], pa.int32()),
+                "max_profiles": pa.array([kind.max_profiles for kind in kinds], pa.int32()),
+                "max_names": pa.array([kind.max_names for kind in kinds], pa.int32()),
+                "account": [kind.account for kind in kinds],
+            }
+        )
+    )
+    work.make("kind", "FROM kind_arrow")
+    strongest = max((kind.priority for kind in kinds), default=0) + 1
+    for place, composite in enumerate(rules.composites):
+        work.run(
+            f"""INSERT INTO kind (kind, priority, tier, scoped, max_profiles, max_names, account)
+                VALUES ('{composite}', {strongest + place}, {Tier.COMPOSITE}, false, {rules.max_composite}, 1, false)"""
+        )
+
+
+def load_evidence(work: Workspace, profiles: pa.Table, identifiers: pa.Table, rules: Rules) -> dict[str, int]:
+    """Make tables ``new_profile`` and ``new_link`` from raw input.
+
+    Args:
+        work: with table ``kind``.
+        profiles: as :data:`identity.tables.PROFILES`.
+        identifiers: as :data:`identity.tables.IDENTIFIERS`.
+        rules: the birthdays that are placeholders.
+
+    Returns:
+        How many identifier rows were left out, by reason.
+
+    Raises:
+        InvalidInputError: a profile stands in two rows.
+    """
+    _load_profiles(work, profiles, rules)
+    work.put(identifier_arrow=identifiers)
+    _load_raw_links(work)
+    work.make("normal_link", normal_values(work.connection, "raw_link"))
+    ignored = _count_ignored(work)
+    work.make(
+        "new_link",
+        """SELECT profile, kind, scope, value, status, max(assurance)::TINYINT AS assurance,
+                  min(first_seen) AS first_seen, max(last_seen) AS last_seen
+           FROM normal_link
+           WHERE status IN ('key', 'masked', 'landline', 'blocked') AND NOT unscoped AND known
+           GROUP BY ALL""",
+    )
+    work.run("DROP TABLE normal_link")
+    for composite in rules.composites:
+        work.run(f"INSERT INTO new_link {_COMPOSITES[composite]}")
+    return ignored
+
+
+_COMPOSITES = {
+    Composite.MASKED_PHONE_AND_NAME: f"""
+        SELECT profile, '{Composite.MASKED_PHONE_AND_NAME}', '', mask || ' ' || sound, 'key', max(assurance),
+               min(held.first_seen), max(held.last_seen)
+        FROM (SELECT link.*, CASE WHEN status = 'masked' THEN value
+                                  WHEN status = 'key' AND value LIKE '+861%' AND length(value) = 14
+                                  THEN substr(value, 4, 3) || '****' || right(value, 4) END AS mask
+              FROM new_link AS link WHERE kind = 'phone') AS held
+        JOIN new_profile USING (profile)
+        WHERE mask IS NOT NULL AND sound IS NOT NULL GROUP BY profile, mask, sound""",
+    Composite.NAME_AND_BIRTHDAY: f"""
+        SELECT profile, '{Composite.NAME_AND_BIRTHDAY}', '', birthday || ' ' || sound, 'key',
+               coalesce(birthday_rank, 1), first_seen, last_seen
+        FROM new_profile WHERE sound IS NOT NULL AND birthday[1] <> '-' AND NOT lunar""",
+    Composite.NAME_AND_ADDRESS: f"""
+        SELECT profile, '{Composite.NAME_AND_ADDRESS}', '', place || ' ' || sound, 'key', 1, first_seen, last_seen
+        FROM (SELECT *, concat_ws(' ', city, district, regexp_replace(address, '\\s', '', 'g')) AS place FROM new_profile)
+        WHERE sound IS NOT NULL AND length(address) >= 6 AND regexp_matches(address, '[0-9]')""",
+}
+"""SQL that makes the links of each composite; columns as in ``new_link``."""
+
+
+def _load_profiles(work: Workspace, profiles: pa.Table, rules: Rules) -> None:
+    if len(pc.unique(profiles["profile"])) != profiles.num_rows:
+        raise InvalidInputError("A profile stands in two rows.", hint="Give each profile once, in its latest version.")
+    parts = {
+        **_columns(names(profiles["name"])),
+        **_columns(birthdays(profiles["birthday"], profiles["birthday_calendar"], rules.placeholder_birthdays)),
+        "birthday_rank": _ranks(profiles["birthday_assurance"]),
+    }
+    wanted = SCHEMAS["profiles"].names
+    table = pa.table({field: parts[field] if field in parts else profiles[field] for field in wanted})
+    work.put(new_profile=table.cast(SCHEMAS["profiles"]))
+
+
+def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return {name: table[name] for name in table.column_names}
+
+
+def _ranks(column: pa.ChunkedArray) -> pa.Array:
+    places = pc.index_in(column.combine_chunks(), pa.array(list(ASSURANCE_RANK)))
+    return pc.take(pa.array(list(ASSURANCE_RANK.values()), pa.int8()), places)
+
+
+def _load_raw_links(work: Workspace) -> None:
+    rank = " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in ASSURANCE_RANK.items())
+    work.view(
+        "raw_link",
+        f"""SELECT given.profile, known.kind, CASE WHEN known.scoped THEN trim(coalesce(given.scope, '')) ELSE '' END AS scope,
+                   given.value AS raw, known.normaliser, known.scoped AND trim(coalesce(given.scope, '')) = '' AS unscoped,
+                   given.profile IN (SELECT profile FROM new_profile) AS known,
+                   CASE given.assurance {rank} ELSE 1 END AS assurance, given.first_seen, given.last_seen
+            FROM identifier_arrow AS given
+            JOIN kind AS known ON known.normaliser IS NOT NULL AND known.kind = CASE given.kind WHEN '{MASKED_KIND}' THEN 'phone' ELSE given.kind END""",
+    )
+
+
+def _count_ignored(work: Workspace) -> dict[str, int]:
+    rows = work.connection.execute(
+        """SELECT CASE WHEN NOT known THEN 'unknown_profile' WHEN status IN ('empty', 'invalid') THEN status
+                       WHEN unscoped THEN 'unscoped' END AS reason, count(*)
+           FROM normal_link GROUP BY reason HAVING reason IS NOT NULL
+           UNION ALL
+           SELECT 'unknown_kind', count(*) FROM identifier_arrow
+           WHERE kind NOT IN (SELECT kind FROM kind WHERE normaliser IS NOT NULL) AND kind <> ? HAVING count(*) > 0 ORDER BY ALL""",
+        [MASKED_KIND],
+    ).fetchall()
+    return {str(reason): int(count) for reason, count in rows}
+
+
+def normal_lists(work: Workspace, rules: Rules) -> None:
+    """Make tables ``listed_blocked`` and ``listed_trusted`` (kind, value) from the rules' lists, normalised."""
+    for name, lists in {"listed_blocked": rules.blocked, "listed_trusted": rules.trusted}.items():
+        pairs = [(kind, value) for kind, values in lists.items() for value in sorted(values)]
+        raw = pa.table(
+            {
+                "kind": pa.array([kind for kind, _ in pairs], pa.string()),
+                "normaliser": pa.array([str(rules.kind(kind).normaliser) for kind, _ in pairs], pa.string()),
+                "raw": pa.array([value for _, value in pairs], pa.string()),
+            }
+        )
+        work.put(list_arrow=raw)
+        work.make(
+            name,
+            f"SELECT DISTINCT kind, value FROM ({normal_values(work.connection, 'list_arrow')}) WHERE value IS NOT NULL",
+        )

@@ -1,0 +1,161 @@
+"""The golden record: for every customer the best value of each field, where it came from, and what it beat.
+
+Nothing is folded: profiles keep what they said, the record is computed from them, so a merge can be undone. Points,
+levels and balances have no place here; they belong to their schemes and are never merged by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from identity.slots import AUTHORISED
+from identity.tables import INSTANT, State, pick
+from identity.workspace import Workspace
+
+__all__ = ["CONTACTS", "FIELDS", "GoldenRecords", "golden_records"]
+
+FIELDS = pa.schema(
+    [
+        ("customer", pa.string()),
+        ("field", pa.string()),
+        ("place", pa.int32()),
+        ("value", pa.string()),
+        ("profile", pa.string()),
+        ("rule", pa.string()),
+        ("seen", INSTANT),
+    ]
+)
+"""One row per customer, field and candidate: ``place`` 1 is the value that holds, higher ones are what it beat.
+
+========================================  ========  ==============================================================
+field                                     rule      order of candidates
+========================================  ========  ==============================================================
+``name``                                  frequent  full names: most frequent by sound, then latest
+``salutation``                            frequent  titles (王女士), likewise
+``gender``                                declared  most frequent, then latest; titles (rule ``inferred``) come last
+``birthday``                              assured   better assurance, full date before month and day, most frequent
+``province city district address``        complete  from one profile: the most complete, then the latest
+========================================  ========  ==============================================================
+"""
+
+CONTACTS = pa.schema(
+    [
+        ("customer", pa.string()),
+        ("kind", pa.string()),
+        ("value", pa.string()),
+        ("state", pa.string()),
+        ("primary", pa.bool_()),
+        ("assurance", pa.int8()),
+        ("first_seen", INSTANT),
+        ("last_seen", INSTANT),
+    ]
+)
+"""Ways to reach a customer, all of them. ``state`` is
+
+``usable``    this customer's alone, or no longer anybody else's;
+``shared``    other customers carry it too;
+``recycled``  another customer has come to carry it since this one last did;
+``blocked``   it is nobody's (placeholder, shop's number);
+``landline``  a place's, not a person's.
+
+``primary`` marks one usable value of a kind: confirmed by the person before typed, then the latest.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRecords:
+    """The records of some customers: :data:`FIELDS` with provenance and losers, :data:`CONTACTS` with states."""
+
+    fields: pa.Table
+    contacts: pa.Table
+
+
+def golden_records(state: State, customers: Iterable[str] | None = None) -> GoldenRecords:
+    """Compute golden records.
+
+    Args:
+        state: of the last run.
+        customers: the ones wanted; all live ones if None.
+    """
+    members = state.memberships.select(["profile", "customer"])
+    if customers is not None:
+        members = pick(members, "customer", pa.array(list(customers), pa.string()))
+    own = pick(state.links, "profile", members["profile"]) if customers is not None else state.links
+    rivals = pick(state.links, "value", own["value"]) if customers is not None else state.links
+    profiles = pick(state.profiles, "profile", members["profile"]) if customers is not None else state.profiles
+    with Workspace() as work:
+        work.put(member=members, profile=profiles, own_link=own, any_link=rivals, home=state.memberships)
+        work.put(value_state=state.value_states)
+        work.view("said", "SELECT member.customer, profile.* FROM profile JOIN member USING (profile)")
+        fields = work.table(f"{_FIELDS} ORDER BY customer, field, place", FIELDS)
+        return GoldenRecords(fields, work.table(f"{_contacts()} ORDER BY ALL", CONTACTS))
+
+
+_FIELDS = """
+    WITH candidate AS (
+        SELECT customer, 'name' AS field, name AS value, profile, 'frequent' AS rule, last_seen,
+               -count(*) OVER (PARTITION BY customer, sound) AS first_rank, 0 AS second_rank
+        FROM said WHERE name_kind = 'full'
+        UNION ALL
+        SELECT customer, 'salutation', name, profile, 'frequent', last_seen,
+               -count(*) OVER (PARTITION BY customer, name), 0
+        FROM said WHERE name_kind = 'title'
+        UNION ALL
+        SELECT customer, 'gender', coalesce(gender, title_gender), profile,
+               CASE WHEN gender IS NULL THEN 'inferred' ELSE 'declared' END, last_seen, (gender IS NULL)::INTEGER,
+               -count(*) OVER (PARTITION BY customer, gender IS NULL, coalesce(gender, title_gender))
+        FROM said WHERE coalesce(gender, title_gender) IS NOT NULL
+        UNION ALL
+        SELECT customer, 'birthday', birthday, profile, 'assured', last_seen,
+               -coalesce(birthday_rank, 0) * 2 + (birthday[1] = '-')::INTEGER,
+               -count(*) OVER (PARTITION BY customer, birthday)
+        FROM said WHERE birthday IS NOT NULL
+        UNION ALL
+        SELECT customer, part.field, part.value, profile, 'complete', last_seen, -filled, 0
+        FROM (SELECT *, (province IS NOT NULL)::INTEGER + (city IS NOT NULL)::INTEGER + (district IS NOT NULL)::INTEGER
+                        + (address IS NOT NULL)::INTEGER AS filled,
+                     unnest([{field: 'province', value: province}, {field: 'city', value: city},
+                             {field: 'district', value: district}, {field: 'address', value: address}]) AS part
+              FROM said)
+        WHERE filled > 0
+    )
+    SELECT customer, field, row_number() OVER (
+               PARTITION BY customer, field ORDER BY first_rank, second_rank, last_seen DESC NULLS LAST, profile
+           )::INTEGER AS place, value, profile, rule, last_seen AS seen
+    FROM candidate
+    QUALIFY value IS NOT NULL"""
+
+
+def _contacts() -> str:
+    return f"""
+        WITH reach AS (
+            SELECT member.customer, kind, value, bool_or(status = 'blocked') AS blocked,
+                   bool_or(status = 'landline') AS landline, max(assurance) AS assurance,
+                   min(first_seen) AS first_seen, max(coalesce(last_seen, first_seen)) AS last_seen
+            FROM own_link JOIN member USING (profile)
+            WHERE kind IN ('phone', 'email') AND status <> 'masked' GROUP BY member.customer, kind, value
+        ), others AS (
+            SELECT reach.customer, reach.kind, reach.value, min(epoch_us(link.first_seen)) AS since,
+                   max(epoch_us(coalesce(link.last_seen, link.first_seen))) AS until
+            FROM reach JOIN any_link AS link ON link.kind = reach.kind AND link.value = reach.value
+            JOIN home ON home.profile = link.profile AND home.customer <> reach.customer
+            GROUP BY reach.customer, reach.kind, reach.value
+        ), judged AS (
+            SELECT reach.*, CASE
+                       WHEN landline THEN 'landline'
+                       WHEN blocked OR coalesce(value_state.state = 'blocked', false) THEN 'blocked'
+                       WHEN others.customer IS NULL THEN 'usable'
+                       WHEN others.since > epoch_us(reach.last_seen) THEN 'recycled'
+                       WHEN others.until < epoch_us(reach.first_seen) THEN 'usable'
+                       ELSE 'shared' END AS state
+            FROM reach LEFT JOIN others USING (customer, kind, value)
+            LEFT JOIN value_state ON value_state.kind = reach.kind AND value_state.value = reach.value
+        )
+        SELECT customer, kind, value, state, state = 'usable' AND row_number() OVER (
+                   PARTITION BY customer, kind ORDER BY state <> 'usable', assurance < {AUTHORISED},
+                   last_seen DESC NULLS LAST, value) = 1 AS "primary",
+               assurance, first_seen, last_seen
+        FROM judged"""

@@ -1,0 +1,62 @@
+"""Judge values before joining anything: whose is a phone that fourteen profiles carry?
+
+What counts is not the number of profiles, one loyal customer has many, but how many people they speak for: a number in
+fourteen profiles with nine names is a shop's, one in fourteen profiles with one name is a person's.
+"""
+
+from __future__ import annotations
+
+from identity.workspace import Workspace
+
+__all__ = ["judge_values"]
+
+
+def judge_values(work: Workspace, links: str, profiles: str, target: str) -> None:
+    """Make table ``target`` with the state of every value of ``links`` that is not simply one person's.
+
+    States: ``blocked`` (never links; reason ``pattern``, ``listed``, ``too_many_profiles`` or ``too_many_names``) and
+    ``household`` (links those who agree; reason ``several_names``).
+
+    A value blocked for its counts before (table ``past_state``) stays blocked until they fall to half the limit.
+
+    Args:
+        work: with tables ``kind``, ``listed_blocked``, ``listed_trusted`` and ``past_state``.
+        links: relation with every link of the values to judge.
+        profiles: relation with the profiles of those links.
+        target: name of the table to make.
+    """
+    work.make(
+        "value_count",
+        f"""SELECT link.kind, link.scope, link.value, bool_or(link.status = 'blocked') AS pattern,
+                   count(*)::INTEGER AS profiles, count(DISTINCT profile.sound)::INTEGER AS names
+            FROM {links} AS link JOIN {profiles} AS profile USING (profile)
+            WHERE link.status IN ('key', 'blocked')
+            GROUP BY link.kind, link.scope, link.value
+            HAVING profiles > 1 OR pattern""",
+    )
+    work.make(
+        target,
+        f"""WITH judged AS (
+                SELECT counted.*, CASE
+                    WHEN listed.value IS NOT NULL THEN 'listed'
+                    WHEN counted.pattern THEN 'pattern'
+                    WHEN trusted.value IS NOT NULL THEN NULL
+                    WHEN counted.profiles > {_limit("max_profiles", "too_many_profiles")} THEN 'too_many_profiles'
+                    WHEN counted.names > {_limit("max_names", "too_many_names")} THEN 'too_many_names'
+                END AS reason
+                FROM value_count AS counted
+                JOIN kind USING (kind)
+                LEFT JOIN listed_blocked AS listed USING (kind, value)
+                LEFT JOIN listed_trusted AS trusted USING (kind, value)
+                LEFT JOIN past_state AS past USING (kind, scope, value)
+            )
+            SELECT kind, scope, value, CASE WHEN reason IS NULL THEN 'household' ELSE 'blocked' END AS state,
+                   coalesce(reason, 'several_names') AS reason, profiles, names
+            FROM judged WHERE reason IS NOT NULL OR names > 1""",
+    )
+    work.run("DROP TABLE value_count")
+
+
+def _limit(column: str, reason: str) -> str:
+    """The limit in force: half for a value this very limit already blocks."""
+    return f"CASE WHEN past.reason = '{reason}' THEN kind.{column} / 2.0 ELSE kind.{column} END"

@@ -1,0 +1,130 @@
+"""Give decided groups their customer ids, so that an id goes on meaning the person it meant before.
+
+The rule: a customer continues in the group that holds most of its profiles with asserted evidence, then most of its
+profiles; where several customers meet in one group, the one with the better claim by the same measure continues, then
+the oldest. The others are *merged into* it. Where a customer is split, the parts that do not continue it get back an id
+their profiles held before, else a new one. Ids are random, never made from members, and never used for anybody else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import pyarrow as pa
+
+from identity.errors import InvalidInputError
+from identity.workspace import Workspace
+
+__all__ = ["IdSource", "name_groups", "random_ids", "sequential_ids"]
+
+IdSource = Callable[[int], Sequence[str]]
+"""Gives so many ids that it never gave before."""
+
+
+def random_ids(wanted: int) -> Sequence[str]:
+    """Fresh random ids: "c" and 20 characters of 80 random bits."""
+    digits = secrets.token_hex(10 * wanted)
+    return [f"c{digits[start : start + 20]}" for start in range(0, len(digits), 20)]
+
+
+def sequential_ids(prefix: str = "c", start: int = 1) -> IdSource:
+    """An id source that counts, for tests and reproducible runs."""
+    numbers = count(start)
+    return lambda wanted: [f"{prefix}{next(numbers)}" for _ in range(wanted)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    group: int
+    customer: str
+    anchors: int
+    profiles: int
+    born: int
+
+
+def name_groups(work: Workspace, new_ids: IdSource) -> None:
+    """Make table ``named`` (group, customer, origin) for all groups of ``decided`` (profile, group).
+
+    ``origin`` is ``kept``, ``regained`` or ``new``.
+
+    Args:
+        work: with ``decided``, ``anchor`` (profile, links: how much asserted evidence a profile carries),
+            ``old_member`` (profile, customer), ``old_customer`` and ``old_history`` of the previous state.
+        new_ids: asked once, for as many ids as are needed; given out in the order of the groups' numbers.
+    """
+    work.make(
+        "overlap",
+        """SELECT decided."group", old.customer, sum(anchor.links > 0)::INTEGER AS anchors, count(*)::INTEGER AS profiles
+           FROM decided JOIN old_member AS old USING (profile) LEFT JOIN anchor USING (profile) GROUP BY ALL""",
+    )
+    work.make(
+        "simple",
+        """SELECT "group", customer FROM overlap
+           QUALIFY count(*) OVER (PARTITION BY "group") = 1 AND count(*) OVER (PARTITION BY customer) = 1""",
+    )
+    kept = _contest(_claims(work, 'SELECT * FROM overlap ANTI JOIN simple USING ("group", customer)'))
+    _put_pairs(work, "contested", kept)
+    work.make("kept", "FROM simple UNION ALL FROM contested")
+    work.make("unnamed", 'SELECT DISTINCT "group" FROM decided ANTI JOIN kept USING ("group")')
+    _put_pairs(work, "regained", _contest(_claims(work, _former())))
+    work.make("fresh", 'SELECT "group" FROM unnamed ANTI JOIN regained USING ("group") ORDER BY "group"')
+    _name_fresh(work, new_ids)
+    work.make(
+        "named",
+        """SELECT *, 'kept' AS origin FROM kept UNION ALL SELECT *, 'regained' FROM regained
+           UNION ALL SELECT *, 'new' FROM issued""",
+    )
+
+
+def _former() -> str:
+    """SQL: dead ids that profiles of unnamed groups once had."""
+    return """SELECT decided."group", old_history.customer, 0 AS anchors, count(DISTINCT profile)::INTEGER AS profiles
+              FROM decided SEMI JOIN unnamed USING ("group") JOIN old_history USING (profile)
+              JOIN old_customer AS c ON c.customer = old_history.customer AND c.state IN ('merged', 'retired')
+              GROUP BY ALL"""
+
+
+def _claims(work: Workspace, query: str) -> list[_Claim]:
+    rows = work.connection.execute(
+        f"""SELECT claim."group", customer, coalesce(anchors, 0), profiles, born
+            FROM ({query}) AS claim JOIN old_customer USING (customer)"""
+    ).fetchall()
+    return [_Claim(*row) for row in rows]
+
+
+def _contest(claims: Iterable[_Claim]) -> list[tuple[int, str]]:
+    """Match groups and customers one to one, best claim first."""
+    ranked = sorted(claims, key=lambda c: (-c.anchors, -c.profiles, c.born, c.customer, c.group))
+    groups: set[int] = set()
+    customers: set[str] = set()
+    pairs = []
+    for claim in ranked:
+        if claim.group not in groups and claim.customer not in customers:
+            groups.add(claim.group)
+            customers.add(claim.customer)
+            pairs.append((claim.group, claim.customer))
+    return pairs
+
+
+def _put_pairs(work: Workspace, name: str, pairs: Sequence[tuple[int, str]]) -> None:
+    table = pa.table(
+        {
+            "group": pa.array([group for group, _ in pairs], pa.int32()),
+            "customer": pa.array([customer for _, customer in pairs], pa.string()),
+        }
+    )
+    work.put(pairs_arrow=table)
+    work.make(name, "FROM pairs_arrow")
+
+
+def _name_fresh(work: Workspace, new_ids: IdSource) -> None:
+    groups = work.table('SELECT "group" FROM fresh ORDER BY "group"')["group"]
+    ids = pa.array(new_ids(len(groups)), pa.string()) if len(groups) else pa.array([], pa.string())
+    work.put(issued_arrow=pa.table({"group": groups, "customer": ids}))
+    work.make("issued", "FROM issued_arrow")
+    again = "(SELECT customer FROM issued GROUP BY customer HAVING count(*) > 1 UNION SELECT customer FROM issued SEMI JOIN old_customer USING (customer))"
+    if work.count(again):
+        raise InvalidInputError("The id source gave an id that was given before.", hint="Ids must never repeat.")

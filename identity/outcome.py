@@ -1,0 +1,86 @@
+"""The rows of the new state, and the rows of the old one that they stand for."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from identity.tables import INSTANT, SCHEMAS, State
+from identity.workspace import Workspace
+
+__all__ = ["new_rows", "old_rows"]
+
+
+def new_rows(work: Workspace, before: State, at: dt.datetime, *, whole: bool) -> dict[str, pa.Table]:
+    """The new state's rows, of everything after a full run, else of what the run looked at.
+
+    Args:
+        work: after naming and events: ``profile``, ``link``, ``judged``, ``new_member``, ``move``, ``fate``, ``named``.
+        before: the previous state.
+        at: time of the run.
+        whole: whether the run was a full one.
+    """
+    work.put(moment=pa.table({"at": pa.array([at], INSTANT)}))
+    changed_only = "" if whole else "SEMI JOIN changed USING (profile)"
+    queries = {
+        "profiles": f"SELECT profile.* FROM profile {changed_only}",
+        "links": f"SELECT link.* FROM link {changed_only}",
+        "value_states": "FROM judged",
+        "memberships": "FROM new_member",
+        "customers": _customers(before, whole=whole),
+        "history": _history(whole=whole),
+        "refusals": _refusals(),
+    }
+    return {name: work.table(query, SCHEMAS[name]) for name, query in queries.items()}
+
+
+def old_rows(work: Workspace, before: State) -> dict[str, pa.Table]:
+    """The previous state's rows for what an incremental run looked at; needs the tables of its closure."""
+    queries = {
+        "profiles": "FROM gone_profile",
+        "links": "FROM gone_link",
+        "value_states": "FROM past_state",
+        "memberships": "FROM near_member",
+        "customers": "SELECT old.* FROM old_customer AS old WHERE customer IN (SELECT customer FROM named UNION SELECT customer FROM fate)",
+        "history": "FROM near_history WHERE false",
+        "refusals": "FROM near_refusal",
+    }
+    found = {name: work.table(query, SCHEMAS[name]) for name, query in queries.items()}
+    return {**found, "constraints": before.constraints}
+
+
+def _customers(before: State, *, whole: bool) -> str:
+    """SQL: all customers that are concerned, with their state after the run."""
+    first = (pc.max(before.customers["born"]).as_py() or 0) + 1
+    rest = "UNION ALL SELECT old.* FROM old_customer AS old ANTI JOIN updated USING (customer)" if whole else ""
+    return f"""
+        WITH updated AS (
+            SELECT old.customer, 'live' AS state, NULL AS "into", old.born,
+                   CASE WHEN old.state = 'live' THEN old.at ELSE moment.at END AS at
+            FROM old_customer AS old SEMI JOIN named USING (customer), moment
+            UNION ALL
+            SELECT old.customer, CASE WHEN fate."into" IS NULL THEN 'retired' ELSE 'merged' END, fate."into", old.born, moment.at
+            FROM old_customer AS old JOIN fate USING (customer), moment WHERE fate.ended
+            UNION ALL
+            SELECT customer, 'live', NULL, {first} + row_number() OVER (ORDER BY "group") - 1, moment.at
+            FROM named, moment WHERE origin = 'new'
+        )
+        FROM updated {rest}"""
+
+
+def _history(*, whole: bool) -> str:
+    past = "FROM previous_history UNION ALL" if whole else ""
+    return f"""{past} SELECT profile, "from" AS customer, moment.at FROM move, moment WHERE "from" IS NOT NULL"""
+
+
+def _refusals() -> str:
+    """SQL: refusals between profiles that did end up apart; one per pair of customers, value and rule."""
+    return """
+        SELECT a.profile AS "left", b.profile AS "right", v.kind, v.scope, v.value, refusal.rule, bool_or(refusal.review) AS review
+        FROM refusal JOIN p AS a ON a.no = refusal."left" JOIN p AS b ON b.no = refusal."right"
+        JOIN new_member AS one ON one.profile = a.profile JOIN new_member AS two ON two.profile = b.profile
+        LEFT JOIN v ON v.no = refusal.value
+        WHERE one.customer <> two.customer
+        GROUP BY ALL"""

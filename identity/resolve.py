@@ -1,0 +1,223 @@
+"""The one call that does it all: profiles and identifiers in, customers and what changed out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from identity.changes import Change, apply_change, difference
+from identity.closure import close_over, take_everything
+from identity.decide import Decision, decide
+from identity.errors import InvalidInputError
+from identity.events import tell_events
+from identity.evidence import load_evidence, load_kinds, normal_lists
+from identity.naming import IdSource, name_groups, random_ids
+from identity.outcome import new_rows, old_rows
+from identity.report import Report, make_report
+from identity.rules import Rules
+from identity.tables import CONSTRAINTS, IDENTIFIERS, PROFILES, SCHEMAS, State, conform, pick
+from identity.workspace import Workspace
+
+__all__ = ["Resolution", "resolve"]
+
+CONSTRAINT_RULES = ("must_link", "cannot_link")
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a run decided.
+
+    Attributes:
+        previous: the state it started from.
+        rules_version: the rules it followed.
+        fresh: rows of the new state's tables, whole or, after an incremental run, of the part it looked at.
+        stale: the rows of the previous state that ``fresh`` stands for.
+        whole: whether ``fresh`` is everything.
+        events: what changed, see :data:`identity.EVENTS`.
+        report: counts.
+    """
+
+    previous: State
+    rules_version: str
+    fresh: Mapping[str, pa.Table]
+    stale: Mapping[str, pa.Table]
+    whole: bool
+    events: pa.Table
+    report: Report
+
+    @cached_property
+    def changes(self) -> Mapping[str, Change]:
+        """Per table the rows to delete and to append; all empty when nothing changed. Cheap after an incremental run."""
+        return {name: difference(name, self.stale[name], self.fresh[name]) for name in SCHEMAS}
+
+    @cached_property
+    def state(self) -> State:
+        """The state for the next run."""
+        if self.whole:
+            return State.of(self.fresh, self.rules_version)
+        before = self.previous.tables()
+        after = {name: apply_change(name, before[name], change) for name, change in self.changes.items()}
+        return State.of(after, self.rules_version)
+
+    @property
+    def memberships(self) -> pa.Table:
+        """Every profile with its customer."""
+        return self.state.memberships.select(["profile", "customer"])
+
+
+def resolve(
+    profiles: pa.Table,
+    identifiers: pa.Table,
+    *,
+    at: dt.datetime,
+    previous: State | None = None,
+    constraints: pa.Table | None = None,
+    rules: Rules | None = None,
+    new_ids: IdSource = random_ids,
+    changed: Iterable[str] | None = None,
+) -> Resolution:
+    """Decide which profiles are one person.
+
+    Args:
+        profiles: as :data:`identity.PROFILES`; all of them, or with ``changed`` at least the changed ones.
+        identifiers: as :data:`identity.IDENTIFIERS`, likewise.
+        at: the time events carry.
+        previous: the state the last run left; None for a first run.
+        constraints: as :data:`identity.CONSTRAINTS`, all that are in force; None for those of the previous state.
+        rules: the owner's choices.
+        new_ids: where new customer ids come from.
+        changed: keys of profiles that were added, edited or deleted (a changed key without a row is a deletion) since
+            the previous state. Only what they can reach is looked at; the outcome equals a run over everything.
+
+    Raises:
+        InvalidInputError: a table is malformed, or ``changed`` is given without a previous state made by these rules.
+    """
+    rules = rules or Rules()
+    before = previous or State()
+    given = conform(profiles, PROFILES, "profiles"), conform(identifiers, IDENTIFIERS, "identifiers")
+    wishes = before.constraints if constraints is None else _checked_constraints(constraints)
+    keys = None if changed is None else _changed_keys(changed, before, rules)
+    with Workspace() as work:
+        return _Run(work, rules, before, wishes, at).resolve(*given, keys, new_ids)
+
+
+def _checked_constraints(constraints: pa.Table) -> pa.Table:
+    table = conform(constraints, CONSTRAINTS, "constraints")
+    if not pc.all(pc.is_in(table["rule"], pa.array(CONSTRAINT_RULES)), min_count=0).as_py():
+        raise InvalidInputError(f"The constraints have a rule other than {' or '.join(CONSTRAINT_RULES)}.")
+    return table
+
+
+def _changed_keys(changed: Iterable[str], before: State, rules: Rules) -> pa.Array:
+    if before.rules_version != rules.version:
+        raise InvalidInputError(
+            "The previous state was made by other rules.", hint="Run once over all profiles, without 'changed'."
+        )
+    keys = changed if isinstance(changed, (pa.Array, pa.ChunkedArray)) else pa.array(list(changed), pa.string())
+    return pc.unique(keys.cast(pa.string()))
+
+
+class _Run:
+    """One resolution, step by step, in one workspace."""
+
+    def __init__(self, work: Workspace, rules: Rules, before: State, constraints: pa.Table, at: dt.datetime) -> None:
+        self.work = work
+        self.whole = True
+        self.rules = rules
+        self.before = before
+        self.constraints = constraints
+        self.at = at
+
+    def resolve(
+        self, profiles: pa.Table, identifiers: pa.Table, changed: pa.Array | None, new_ids: IdSource
+    ) -> Resolution:
+        self.whole = changed is None
+        self._load_state()
+        ignored = self._load_evidence(profiles, identifiers, changed)
+        self._load_constraints()
+        decision = decide(self.work, self.rules)
+        self._name(decision, new_ids)
+        events = tell_events(self.work, self.at, self.rules.version)
+        fresh = {**new_rows(self.work, self.before, self.at, whole=self.whole), "constraints": self.constraints}
+        stale = self.before.tables() if self.whole else old_rows(self.work, self.before)
+        return Resolution(
+            previous=self.before,
+            rules_version=self.rules.version,
+            fresh=fresh,
+            stale=stale,
+            whole=self.whole,
+            events=events,
+            report=make_report(self.work, events, fresh["refusals"], ignored),
+        )
+
+    def _load_state(self) -> None:
+        load_kinds(self.work, self.rules)
+        normal_lists(self.work, self.rules)
+        self.work.put(wish=self.constraints, previous_constraints=self.before.constraints)
+
+    def _load_evidence(self, profiles: pa.Table, identifiers: pa.Table, changed: pa.Array | None) -> dict[str, int]:
+        if changed is None:
+            ignored = load_evidence(self.work, profiles, identifiers, self.rules)
+            take_everything(self.work, self.before)
+            return ignored
+        self.work.put(changed_arrow=pa.table({"profile": changed}))
+        self.work.make("changed", "FROM changed_arrow")
+        own = pick(profiles, "profile", changed), pick(identifiers, "profile", changed)
+        ignored = load_evidence(self.work, *own, self.rules)
+        self._find_seeds()
+        close_over(self.work, self.before, changed)
+        return ignored
+
+    def _find_seeds(self) -> None:
+        """Profiles whose constraints changed, and the far ends of constraints on changed profiles."""
+        self.work.make(
+            "seed",
+            """WITH news AS ((SELECT rule, "left", "right" FROM wish EXCEPT SELECT rule, "left", "right" FROM previous_constraints)
+                   UNION (SELECT rule, "left", "right" FROM previous_constraints EXCEPT SELECT rule, "left", "right" FROM wish)
+                   UNION (SELECT rule, "left", "right" FROM wish WHERE "left" IN (FROM changed) OR "right" IN (FROM changed)))
+               SELECT "left" AS profile FROM news UNION SELECT "right" FROM news""",
+        )
+
+    def _load_constraints(self) -> None:
+        self.work.make(
+            "pair",
+            """SELECT "left", "right", 0 AS tier FROM wish WHERE rule = 'must_link' UNION ALL
+               SELECT profile, merged_into, 1 FROM profile WHERE merged_into IS NOT NULL""",
+        )
+        self.work.make("forbidden", """SELECT "left", "right" FROM wish WHERE rule = 'cannot_link'""")
+
+    def _name(self, decision: Decision, new_ids: IdSource) -> None:
+        numbers = pa.array(np.arange(len(decision.groups), dtype=np.int32))
+        self.work.put(
+            decision_arrow=pa.table({"no": numbers, "group": decision.groups, "component": decision.components})
+        )
+        self.work.make(
+            "decided",
+            """SELECT p.profile, d."group", head.profile AS component
+               FROM decision_arrow AS d JOIN p ON p.no = d.no JOIN p AS head ON head.no = d.component""",
+        )
+        self.work.make(
+            "anchor",
+            """SELECT p.profile, count(*) AS links FROM l JOIN v ON v.no = l.value JOIN p ON p.no = l.profile
+               WHERE v.tier <= 1 GROUP BY p.profile""",
+        )
+        self._load_customers()
+        name_groups(self.work, new_ids)
+        self.work.make(
+            "new_member",
+            'SELECT decided.profile, named.customer, decided.component FROM decided JOIN named USING ("group")',
+        )
+
+    def _load_customers(self) -> None:
+        """Table ``old_customer``: the customers that the profiles looked at are or once were."""
+        customers = self.before.customers
+        if not self.whole:
+            known = "SELECT customer FROM old_member UNION SELECT customer FROM old_history"
+            customers = pick(customers, "customer", self.work.table(known)["customer"])
+        self.work.put(old_customer=customers)
