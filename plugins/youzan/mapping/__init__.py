@@ -1,0 +1,1 @@
+"""Youzan's JSON to canonical records and back. Pure functions."""

@@ -1,0 +1,1 @@
+"""The streams of the source, one module per kind."""

@@ -1,0 +1,1 @@
+"""The targets of the destination, one module per kind."""
