@@ -1,0 +1,147 @@
+"""The command as a process: how fast it answers, what it imports, how it dies."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_project import PROGRAM, process_environment, run_process, write_project
+
+MOST_SECONDS = 0.6
+HEAVY = ("duckdb", "sqlmodel", "sqlalchemy", "pyarrow", "httpx", "numpy", "pydantic")
+
+
+def cpu_seconds(*arguments: str, cwd: Path) -> float:
+    """Processor time of one command: on a machine that does nothing else, the time until it answers."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run_process(*arguments, cwd=cwd)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("ingest", "--help"), ("--version",)], ids=" ".join)
+def test_help_answers_at_once(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert min(cpu_seconds(*arguments, cwd=tmp_path) for _ in range(3)) < MOST_SECONDS
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    program = f"import hub, hub.cli, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_a_pipe_gets_no_progress_and_no_colour(tmp_path: Path) -> None:
+    write_project(tmp_path)
+
+    done = run_process("run", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+
+
+def test_rows_are_not_folded_in_a_pipe(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    environment = {name: value for name, value in process_environment().items() if name != "COLUMNS"}
+    subprocess.run([*PROGRAM, "run"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+
+    done = subprocess.run(
+        [*PROGRAM, "status"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+    publish = next(line for line in done.stdout.splitlines() if line.startswith("publish"))
+    assert "customers 3" in publish
+    assert "identity_events 3" in publish
+
+
+def test_a_terminal_sees_progress_and_then_the_answer(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    reader, terminal = os.openpty()
+    with subprocess.Popen(
+        [*PROGRAM, "ingest"],
+        cwd=tmp_path,
+        env=process_environment(TERM="xterm"),
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    ) as process:
+        os.close(terminal)
+        out = process.stdout.read() if process.stdout is not None else ""
+        drawn = _all_of(reader)
+    assert process.returncode == 0
+    assert "pos/orders" in drawn
+    assert "\x1b" in drawn
+    assert "succeeded" in out
+    assert "\x1b" not in out
+
+
+def _all_of(terminal: int) -> str:
+    parts = []
+    while True:
+        try:
+            part = os.read(terminal, 65_536)
+        except OSError:  # how Linux says that the other side has closed a terminal
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()
+
+
+def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    done = subprocess.run(
+        [*PROGRAM, "traits"],
+        cwd=tmp_path,
+        env=process_environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(writer)
+
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
+def test_a_signal_releases_leases_and_closes_the_run(tmp_path: Path, number: int, code: int) -> None:
+    write_project(tmp_path)
+    fifo = tmp_path / "shop.json"
+    fifo.unlink()
+    os.mkfifo(fifo)  # the plugin's read hangs, as a slow platform would
+    with (
+        subprocess.Popen(
+            [*PROGRAM, "ingest", "pos", "--stream", "customers"],
+            cwd=tmp_path,
+            env=process_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        fifo.open("w"),
+    ):  # opened: the other side is reading now
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    fifo.unlink()
+    write_project(tmp_path)
+    again = run_process("ingest", "pos", "--stream", "customers", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    states = run_process("runs", "--stage", "ingest", cwd=tmp_path).stdout
+    assert "interrupted" in states

@@ -1,0 +1,71 @@
+"""Whatever the platforms do wrong, the demo ends in the same tables as without faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from hub.demo import Demo, open_demo
+from hub.plugins import installed_plugins
+from hub.simulation import faults
+from hub.simulation.server import Simulator
+from hub.warehouse.engine import Engine
+
+SERVED = [
+    name
+    for name, kind in installed_plugins().simulators().items()
+    if isinstance(kind, type) and issubclass(kind, Simulator)
+]
+"""Platforms with an API that can fail; folders and receivers cannot."""
+TABLES = ("profiles", "profiles_identifiers", "profiles_relations", "profiles_cards", "orders", "orders_lines",
+          "orders_tenders", "events", "stores", "staff", "products")  # fmt: skip
+OWN = "row_hash, first_seen_at, changed_seq, updated_at, extra"
+"""What the hub notes itself, and what tells the moment of reading."""
+PROGRAMMES = sorted(set(faults.PROGRAMMES) - {"none", "slow", "page_shift"})
+"""A slow answer over a real socket takes real time until the client gives up, and shifting pages changes what the platform
+holds: the connectors' own tests have both, in virtual time and against the platform's own state."""
+MOST_RUNS = 4
+
+
+def contents(engine: Engine) -> Mapping[str, tuple[int, int]]:
+    found = {}
+    for table in TABLES:
+        kept = ", ".join(f'"{name}"' for name in engine.columns(table) if name not in OWN.split(", "))
+        rows, digest = engine.rows(f"SELECT count(*), bit_xor(hash({kept})) FROM {table}")[0]
+        found[table] = (rows, digest)
+    return found
+
+
+def read_to_the_end(demo: Demo) -> None:
+    """Run until every stream has come to its end, an hour between the runs."""
+    for _ in range(MOST_RUNS):
+        report = demo.run_day()
+        assert report.run.error is None
+        demo.wait(3_600)
+        if all(stream.state == "succeeded" for stream in report.run.ingest.streams):
+            return
+    pytest.fail(f"not every stream came to its end in {MOST_RUNS} runs: {report.run.ingest.failed}")
+
+
+def final_tables(folder: Path, platform: str, programme: str) -> Mapping[str, tuple[int, int]]:
+    with open_demo(folder, people=200, days=30, seed=3, programme=programme, only=(platform,)) as demo:
+        read_to_the_end(demo)
+        with demo.hub() as hub, hub.warehouse() as engine:
+            return contents(engine)
+
+
+@pytest.fixture(scope="module")
+def without_faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Mapping[str, tuple[int, int]]]:
+    return {name: final_tables(tmp_path_factory.mktemp("clean") / "chain", name, "none") for name in SERVED}
+
+
+@pytest.mark.parametrize("programme", PROGRAMMES)
+@pytest.mark.parametrize("platform", SERVED)
+def test_faults_leave_no_trace(
+    platform: str, programme: str, tmp_path: Path, without_faults: dict[str, Mapping[str, tuple[int, int]]]
+) -> None:
+    clean = without_faults[platform]
+    assert sum(rows for rows, _ in clean.values()) > 50
+    assert final_tables(tmp_path / "chain", platform, programme) == clean
