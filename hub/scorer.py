@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hub.titles import Title
 
-__all__ = ["Inputs", "Scorer", "ScorerConfig", "Trait", "TraitType"]
+__all__ = ["Inputs", "Scorer", "ScorerConfig", "Suggestion", "Trait", "TraitType"]
 
 
 class TraitType(StrEnum):
@@ -93,22 +93,50 @@ class Inputs:
     ``orders`` (with ``customer_id``; valid orders only, business date before ``today``), ``order_lines``,
     ``order_tenders``, ``events``, ``feedback``, ``products``, ``stores``, ``staff``.
 
+    Beside them the relations of :meth:`Scorer.tables`, this scorer's own and those of the scorers it needs, and the traits of
+    the scorers it needs as ``score_NAME``.
+
     Attributes:
         as_of: the instant the scores hold for.
         business_date: the shop's day of ``as_of``; windows end the day before it.
         config: the scorer's settings.
         arrow: runs a query over these relations and returns its result.
+        settings: settings of the scorers this one needs, by name.
+        zone: the chain's time zone (IANA name).
+        day_cutoff: when the shop's day begins.
+        currency: the chain's currency (ISO 4217).
     """
 
     as_of: dt.datetime
     business_date: dt.date
     config: Any
     arrow: Callable[[str], pa.Table]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    zone: str = "Asia/Shanghai"
+    day_cutoff: dt.time = dt.time.min
+    currency: str = "CNY"
 
     @property
     def today(self) -> str:
         """The business date as a SQL literal."""
         return f"DATE '{self.business_date.isoformat()}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A setting that the chain's own data speaks for (`hub rules suggest`).
+
+    Attributes:
+        key: the setting below ``[scores.NAME]``, dotted: ``stages.active``.
+        now: its present value.
+        found: the value the data speaks for; None when there is too little of it.
+        reason: what was measured, with the number of observations.
+    """
+
+    key: str
+    now: Any
+    found: Any
+    reason: str
 
 
 class Scorer(ABC):
@@ -118,11 +146,32 @@ class Scorer(ABC):
         name: unique in the hub; ``[scores.NAME]`` holds its settings.
         traits: what it works out.
         Config: pydantic model of its settings.
+        needs: scorers that run first; it may read their tables, traits and settings.
+        per_customer: a customer's traits follow from the facts of that customer, the assortment, the shops and the settings
+            alone. Between two runs of one business day only customers whose facts changed are then scored again; a scorer
+            that compares customers with each other leaves this False and sees everybody each time.
     """
 
     name: ClassVar[str]
     traits: ClassVar[tuple[Trait, ...]]
     Config: ClassVar[type[ScorerConfig]] = ScorerConfig
+    needs: ClassVar[tuple[str, ...]] = ()
+    per_customer: ClassVar[bool] = False
+
+    def tables(self, inputs: Inputs) -> Mapping[str, str]:  # noqa: ARG002 - what an overriding scorer is given
+        """Return relations to make once before scoring: name to ``SELECT``, each may read those before it.
+
+        This scorer and those that need it read them by name.
+        """
+        return {}
+
+    def suggest(self, inputs: Inputs) -> Sequence[Suggestion]:  # noqa: ARG002 - what an overriding scorer is given
+        """Return settings that the chain's own data speaks for."""
+        return ()
+
+    def rule_version(self, config: Any) -> str:  # noqa: ARG002 - what an overriding scorer is given
+        """Return the name and version of the rule set that settings are; empty for a scorer without one."""
+        return ""
 
     @abstractmethod
     def score(self, inputs: Inputs) -> str | pa.Table:

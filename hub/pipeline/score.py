@@ -16,7 +16,7 @@ from hub.warehouse.engine import DuckDBEngine, Engine, quoted
 from hub.warehouse.inputs import scoring_inputs
 from hub.warehouse.people import create_views
 
-__all__ = ["ScoreReport", "score"]
+__all__ = ["ScoreReport", "in_order", "inputs_for", "score"]
 
 
 @dataclass
@@ -52,7 +52,7 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
     if moment.tzinfo is None:
         raise ConfigError("--as-of needs a time zone.", hint="Write it like 2026-04-01T00:00:00+08:00.")
     report = ScoreReport(moment)
-    scorers = hub.plugins.scorers()
+    scorers = in_order(hub.plugins.scorers())
     with hub.warehouse() as engine, hub.store.runs.open("score", as_of=moment) as run:
         _require_free_names(scorers, engine)
         create_views(engine, hub.settings.identity.open_platform)
@@ -81,19 +81,69 @@ def _require_free_names(scorers: Mapping[str, type[Scorer]], engine: Engine) -> 
             )
 
 
+def in_order(scorers: Mapping[str, type[Scorer]]) -> dict[str, type[Scorer]]:
+    """Return the scorers so that each comes after those it needs.
+
+    Raises:
+        PluginError: one needs a scorer that is not installed, or some need each other in a circle.
+    """
+    found: dict[str, type[Scorer]] = {}
+    left = dict(scorers)
+    while left:
+        ready = [name for name, kind in left.items() if set(kind.needs) <= found.keys()]
+        if not ready:
+            name, kind = next(iter(left.items()))
+            missing = ", ".join(one for one in kind.needs if one not in found)
+            raise PluginError(
+                f"Scorer {name} needs {missing}, which is not installed or needs {name} in turn.",
+                code="contract_broken",
+                hint="Install the plugin that offers it; `hub traits` lists the scorers there are.",
+            )
+        for name in ready:
+            found[name] = left.pop(name)
+    return found
+
+
+def inputs_for(
+    hub: Hub, engine: DuckDBEngine, scorers: Mapping[str, type[Scorer]], name: str, as_of: dt.datetime, day: dt.date
+) -> Inputs:
+    """Return what one scorer may read, with the settings of those it needs."""
+    configs = {
+        one: scorers[one].Config.model_validate(hub.settings.scores.get(one, {}))
+        for one in (name, *scorers[name].needs)
+    }
+    return Inputs(
+        as_of=as_of,
+        business_date=day,
+        config=configs.pop(name),
+        arrow=engine.arrow,
+        settings=configs,
+        zone=hub.settings.zone.key,
+        day_cutoff=hub.settings.hub.day_cutoff,
+        currency=hub.settings.hub.currency,
+    )
+
+
 def _run_scorers(
     hub: Hub, engine: DuckDBEngine, scorers: Mapping[str, type[Scorer]], as_of: dt.datetime, day: dt.date
 ) -> dict[str, int]:
     found = {}
     hub.progress.start("score", len(scorers))
     for name, kind in scorers.items():
-        config = kind.Config.model_validate(hub.settings.scores.get(name, {}))
-        inputs = Inputs(as_of=as_of, business_date=day, config=config, arrow=engine.arrow)
+        inputs = inputs_for(hub, engine, scorers, name, as_of, day)
         with contained(f"Scoring with {name}"):
-            found[name] = _run_scorer(engine, kind(), inputs)
+            scorer = kind()
+            _make_tables(engine, scorer, inputs)
+            found[name] = _run_scorer(engine, scorer, inputs)
         hub.progress.advance("score")
     hub.progress.finish("score")
     return found
+
+
+def _make_tables(engine: Engine, scorer: Scorer, inputs: Inputs) -> None:
+    """Make a scorer's own relations; they go with the views that they are made of."""
+    for name, sql in scorer.tables(inputs).items():
+        engine.execute(f"CREATE TABLE scoring.inputs.{quoted(name)} AS {sql}")
 
 
 def _run_scorer(engine: Engine, scorer: Scorer, inputs: Inputs) -> int:
