@@ -231,7 +231,7 @@ def open_demo(
         days: days of history before the demo's first day.
         seed: same seed, same chain.
         programme: fault programme of the platforms; see ``docs/simulators.md``.
-        only: names of the platforms that take part; all when empty.
+        only: names of the platforms that take part; when empty all but those that show again what another one shows.
         in_real_time: the chain's last day is yesterday and the platforms keep the machine's time; for those who talk to
             them from outside. Else the days are the same whenever the demo runs, and waiting costs nothing.
         progress: told how far the stages have come.
@@ -267,4 +267,5 @@ def open_demo(
 
 
 def _names(plugins: Plugins | None) -> Sequence[str]:
-    return sorted((plugins or installed_plugins()).simulators())
+    known = (plugins or installed_plugins()).simulators()
+    return sorted(name for name, kind in known.items() if getattr(kind, "in_demo", True))

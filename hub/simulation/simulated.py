@@ -42,7 +42,10 @@ class SimulatedPlatform(Protocol):
 
 
 class SimulatedPlatformType(Protocol):
-    """How a simulated platform is made: a plugin's ``register_simulators`` returns these."""
+    """How a simulated platform is made: a plugin's ``register_simulators`` returns these.
+
+    One with ``in_demo = False`` shows what another platform shows already; the demo runs it when it is named only.
+    """
 
     name: str
     title: Title

@@ -36,7 +36,7 @@ class Description:
         """Return a ready ``[connections.NAME]`` table."""
         keys = {"plugin": self.name, **self.connection}
         lines = [f"{_key(key)} = {_toml(value)}" for key, value in keys.items()]
-        return "\n".join([f"[connections.{_key(connection or self.name)}]", *lines, ""])
+        return "\n".join([f"[connections.{_key(connection or self.name.rpartition('.')[2])}]", *lines, ""])
 
     def as_dict(self) -> dict[str, object]:
         """Return everything as JSON-able values."""

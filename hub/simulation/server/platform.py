@@ -30,6 +30,8 @@ class Platform:
     """Short machine name; also the plugin named in the ready ``hub.toml``."""
     title: ClassVar[Title]
     """For people."""
+    in_demo: ClassVar[bool] = True
+    """Whether ``hub demo`` runs it unasked; False where another platform of the demo shows the same part of the chain."""
     prefix: ClassVar[str] = ""
     """Stands before every endpoint's path; may contain ``{names}``."""
     view: ClassVar[str] = ""
@@ -59,6 +61,11 @@ class Platform:
     def stem(self) -> str:
         """What everything made up is derived from: the simulator's name and seed."""
         return f"{self.name}:{self.seed}"
+
+    @property
+    def connection_name(self) -> str:
+        """The connection's name in the ready ``hub.toml``: the platform's own, without the family (``pos.``) before it."""
+        return self.name.rpartition(".")[2]
 
     def secret(self, label: str, *, length: int = 32, alphabet: str = HEX) -> str:
         """Return a credential or id for ``label``; the same for the same name and seed."""

@@ -147,7 +147,7 @@ class Simulator(Platform):
 
     def hub_toml(self) -> str:
         """Return the ready connection, named after the platform, and its syncs."""
-        return f"{self.describe().hub_toml()}\n{self.syncs(self.name)}"
+        return f"{self.describe().hub_toml(self.connection_name)}\n{self.syncs(self.connection_name)}"
 
     def move_to(self, moment: dt.datetime) -> None:
         """Let what happened in the world until ``moment`` be seen; a moment that was reached before changes nothing."""
@@ -166,7 +166,7 @@ class Simulator(Platform):
             return {}
         truth = state.truth.profiles
         mine = truth.filter(pc.equal(truth["platform"], self.view)).select(["member_id", "person_id"])
-        return {self.name: mine.rename_columns(["source_id", "person_id"])}
+        return {self.connection_name: mine.rename_columns(["source_id", "person_id"])}
 
     def transport(self) -> SimulatorTransport:
         """Return an httpx transport that reaches this simulator without a socket."""
