@@ -76,6 +76,7 @@ def _stream(
         "state": run.state if run is not None else "never read",
         "last_run_at": run.started_at if run is not None else None,
         "error": run.error_message if run is not None else None,
+        "notes": run.notes if run is not None else [],
         "cursor_moved_at": cursor,
         "rows": counts.get("rows", 0),
         "packages_waiting": counts.get("waiting", 0),
@@ -163,6 +164,7 @@ def _show_streams(screen: Screen, streams: list[dict[str, Any]], now: dt.datetim
     columns = ("Stream", "Last run", "When", "Cursor moved", ">Rows", ">Waiting", ">Rejected")
     screen.table(columns, rows, empty="No connection reads anything: add one to hub.toml.")
     _show_errors(screen, ((f"{s['connection']}/{s['stream']}", s["error"]) for s in streams))
+    screen.notes(f"{s['connection']}/{s['stream']}: {note}" for s in streams for note in s["notes"])
 
 
 def _show_stages(screen: Screen, stages: list[dict[str, Any]], now: dt.datetime) -> None:
