@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
+    from hub.show.screen import Screen
 
 __all__ = ["Answer", "ExitCode"]
 

@@ -16,9 +16,9 @@ from hub.cli.session import Session
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from hub.cli.screen import Screen
     from hub.context import Hub
     from hub.destination import Destination
+    from hub.show.screen import Screen
     from hub.source import Check, Source
 
 __all__ = ["CheckedConnection", "check"]

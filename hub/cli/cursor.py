@@ -14,7 +14,7 @@ from hub.cli.app import MEND, group, verb
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
+    from hub.show.screen import Screen
     from hub.store.tables import Cursor
 
 __all__ = ["set_", "show"]

@@ -13,9 +13,9 @@ from hub.cli.options import REVEAL
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.context import Hub
     from hub.scorer import Trait
+    from hub.show.screen import Screen
 
 __all__ = ["customer"]
 

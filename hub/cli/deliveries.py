@@ -14,8 +14,8 @@ from hub.cli.options import LIMIT, RUN
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.context import Hub
+    from hub.show.screen import Screen
     from hub.store.tables import Delivery
 
 __all__ = ["deliveries", "delivery_document"]

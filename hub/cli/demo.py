@@ -18,8 +18,8 @@ from hub.cli.session import Session
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from hub.cli.screen import Screen
     from hub.demo import DayReport
+    from hub.show.screen import Screen
 
 __all__ = ["demo", "require_own", "require_simulation"]
 

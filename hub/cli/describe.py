@@ -15,12 +15,12 @@ from hub.cli.session import Session
 
 if TYPE_CHECKING:
     from hub.cli.config_help import Setting
-    from hub.cli.screen import Screen
     from hub.config import Settings
     from hub.destination import Destination, Target
     from hub.plugins import Plugins
     from hub.scorer import Scorer
     from hub.segments import Segment
+    from hub.show.screen import Screen
     from hub.source import Source, Stream
 
 __all__ = ["Description", "describe"]

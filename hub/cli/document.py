@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from hub.errors import ConfigError, HubError
+from hub.show.screen import decimal_text
 
 __all__ = ["error_document", "plain", "to_json"]
 
@@ -48,12 +49,6 @@ def _plain_container(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return str(value)
-
-
-def decimal_text(value: Decimal) -> str:
-    """Return an amount without trailing zeros: ``12.5000`` as ``12.5``, ``100`` as ``100``."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def error_document(error: HubError) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hub.cli.answer import ExitCode
 from hub.errors import ConfigError, HubError, PluginError
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
+    from hub.show.screen import Screen
 
 __all__ = ["UnexpectedError", "as_hub_error", "exit_code_of", "scrubbed", "tell"]
 

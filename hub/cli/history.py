@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hub.cli.screen import text_of
 from hub.errors import ConfigError
+from hub.show.screen import text_of
 
 if TYPE_CHECKING:
     from hub.context import Hub

@@ -10,12 +10,15 @@ from hub.cli import complete
 from hub.cli.answer import Answer, ExitCode
 from hub.cli.app import STAGES, verb
 from hub.cli.session import Session
+from hub.show.stages import show_ingest, stream_subject
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.pipeline.ingest import IngestReport, StreamReport
 
-__all__ = ["ingest", "ingest_problems", "show_ingest"]
+__all__ = [
+    "ingest",
+    "ingest_problems",
+]
 
 
 @verb(STAGES, "hub ingest", "hub ingest pos --stream orders")
@@ -49,24 +52,6 @@ def ingest(
     return Answer(report, lambda screen: show_ingest(screen, report), of_ingest(report), ingest_problems(report))
 
 
-def show_ingest(screen: Screen, report: IngestReport) -> None:
-    """Write what was read, stream by stream, and what it changed in the warehouse."""
-    screen.table(
-        ("Stream", ">Records", ">Rejected", ">Packages", "Result"),
-        [(_subject(s), s.records, s.rejects, s.packages, s.state) for s in report.streams],
-    )
-    if report.loaded:
-        screen.line()
-        screen.table(
-            ("Warehouse", ">Inserted", ">Updated", ">Unchanged", ">Deleted"),
-            [(name, c.inserted, c.updated, c.unchanged, c.deleted) for name, c in report.loaded.items()],
-        )
-    screen.notes(f"{_subject(s)}: {note}" for s in report.streams for note in s.notes)
-    screen.notes(report.notes)
-    if any(stream.rejects for stream in report.streams):
-        screen.line("Why rows were rejected: hub rejects")
-
-
 def ingest_problems(report: IngestReport) -> list[Exception]:
     """Return the faults of streams, and why the load was put off."""
     found: list[Exception] = [_placed(stream) for stream in report.failed if stream.error is not None]
@@ -76,9 +61,5 @@ def ingest_problems(report: IngestReport) -> list[Exception]:
 def _placed(report: StreamReport) -> Exception:
     error = report.error
     if error is not None:
-        error.context.setdefault("stream", _subject(report))
+        error.context.setdefault("stream", stream_subject(report))
     return error or Exception()
-
-
-def _subject(report: StreamReport) -> str:
-    return "/".join(part for part in (report.connection, report.stream, report.partition) if part)

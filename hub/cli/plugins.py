@@ -13,8 +13,8 @@ from hub.cli.app import SET_UP, verb
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.plugins import Loaded, Plugins
+    from hub.show.screen import Screen
 
 __all__ = ["plugins"]
 

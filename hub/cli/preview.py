@@ -18,8 +18,8 @@ from hub.cli.session import Session
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from hub.cli.screen import Screen
     from hub.context import Hub
+    from hub.show.screen import Screen
     from hub.source import BulkData, Page, Reject, Stream
 
 __all__ = ["preview"]
@@ -187,7 +187,7 @@ def _show(screen: Screen, found: _Found) -> None:
 
 
 def _one_line(part: Mapping[str, Any]) -> str:
-    from hub.cli.screen import text_of
+    from hub.show.screen import text_of
 
     shown = {key: text_of(value) for key, value in part.items() if value not in (None, "", [], False)}
     return "  ".join(f"{key}={text}" for key, text in shown.items() if text != "0")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hub.cli.answer import Answer
 from hub.cli.app import STAGES, verb
 from hub.cli.session import Session
+from hub.show.stages import show_publish
 
-if TYPE_CHECKING:
-    from hub.cli.screen import Screen
-    from hub.pipeline.publish import PublishReport
-
-__all__ = ["publish", "show_publish"]
+__all__ = [
+    "publish",
+]
 
 
 @verb(STAGES, "hub publish")
@@ -26,15 +23,3 @@ def publish(session: Session) -> Answer:
     with session.hub() as hub:
         report = stage(hub)
     return Answer(report, lambda screen: show_publish(screen, report))
-
-
-def show_publish(screen: Screen, report: PublishReport) -> None:
-    """Write which snapshot is current and what it holds."""
-    screen.facts(
-        {
-            "Snapshot": f"{report.snapshot} ({'new' if report.is_new else 'nothing changed, still current'})",
-            "As of": report.as_of,
-            "Rows": report.counts,
-            "Removed": f"{report.pruned} old snapshots" if report.pruned else None,
-        }
-    )

@@ -10,12 +10,16 @@ from hub.cli import complete
 from hub.cli.answer import Answer, ExitCode
 from hub.cli.app import STAGES, verb
 from hub.cli.session import Session
+from hub.show.stages import show_push
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.pipeline.push import PushReport
 
-__all__ = ["DRY_RUN", "push", "push_problems", "show_push"]
+__all__ = [
+    "DRY_RUN",
+    "push",
+    "push_problems",
+]
 
 DRY_RUN = typer.Option("--dry-run", help="Only tell what would be sent.")
 
@@ -48,27 +52,6 @@ def push(
             report, lambda screen: screen.line("No sync to push: add one to hub.toml, or enable one."), ExitCode.NOTHING
         )
     return Answer(report, lambda screen: show_push(screen, report), of_push(report), push_problems(report))
-
-
-def show_push(screen: Screen, report: PushReport) -> None:
-    """Write what was planned and what became of it, sync by sync."""
-    screen.table(
-        ("Sync", ">New", ">Changed", ">Gone", ">Same", ">Invalid", ">Waiting", "Result"),
-        [
-            (s.sync, s.planned.create, s.planned.update, s.planned.delete, s.planned.unchanged, s.planned.invalid,
-             s.planned.waiting, "planned only" if report.dry_run and s.error is None else s.state)
-            for s in report.syncs
-        ],
-    )  # fmt: skip
-    for sync in report.syncs:
-        if sync.outcomes:
-            screen.line(
-                f"{sync.sync}: " + ", ".join(f"{count:,} {name}" for name, count in sorted(sync.outcomes.items()))
-            )
-        if sync.recovered:
-            screen.notes([f"{sync.sync}: {sync.recovered:,} rows of an interrupted run were settled first."])
-    if report.dry_run:
-        screen.line("Nothing was sent.", "dim")
 
 
 def push_problems(report: PushReport) -> list[Exception]:

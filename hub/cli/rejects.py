@@ -15,7 +15,7 @@ from hub.cli.options import LIMIT, REVEAL, RUN
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
+    from hub.show.screen import Screen
     from hub.store.tables import RejectedRow
 
 __all__ = ["rejects"]

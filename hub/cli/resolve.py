@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hub.cli.answer import Answer
 from hub.cli.app import STAGES, verb
 from hub.cli.session import Session
+from hub.show.stages import show_resolve
 
-if TYPE_CHECKING:
-    from hub.cli.screen import Screen
-    from hub.pipeline.resolve import ResolveReport
-
-__all__ = ["resolve", "show_resolve"]
+__all__ = [
+    "resolve",
+]
 
 
 @verb(STAGES, "hub resolve", "hub resolve --full")
@@ -34,18 +33,3 @@ def resolve(
     with session.hub() as hub:
         report = stage(hub, full=full)
     return Answer(report, lambda screen: show_resolve(screen, report))
-
-
-def show_resolve(screen: Screen, report: ResolveReport) -> None:
-    """Write how many customers there are and what happened to them."""
-    happened = {name: count for name, count in report.events.items() if count}
-    screen.facts(
-        {
-            "Customers": report.customers,
-            "Profiles": report.profiles,
-            "Looked at": report.changed,
-            "Largest looked at": f"{report.largest} profiles" if report.largest > 1 else None,
-            "What happened": happened or "nothing changed",
-            "To review": f"{report.review:,} joins a person should look at" if report.review else None,
-        }
-    )

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from hub.cli.answer import Answer
 from hub.cli.app import STAGES, verb
-from hub.cli.ingest import ingest_problems, show_ingest
+from hub.cli.ingest import ingest_problems
 from hub.cli.moment import moment
-from hub.cli.publish import show_publish
-from hub.cli.push import DRY_RUN, push_problems, show_push
-from hub.cli.resolve import show_resolve
-from hub.cli.score import AS_OF, show_score
-from hub.cli.segment import show_segment
+from hub.cli.push import DRY_RUN, push_problems
+from hub.cli.score import AS_OF
 from hub.cli.session import Session
+from hub.show.stages import STAGE_SCREENS
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.pipeline.run import RunReport
+    from hub.show.screen import Screen
 
 __all__ = ["run", "run_problems", "show_run"]
 
@@ -42,19 +39,9 @@ def run(
     return Answer(report, lambda screen: show_run(screen, report), of_run(report), run_problems(report))
 
 
-_SCREENS: dict[str, Callable[[Screen, Any], None]] = {
-    "ingest": show_ingest,
-    "resolve": show_resolve,
-    "score": show_score,
-    "segment": show_segment,
-    "publish": show_publish,
-    "push": show_push,
-}
-
-
 def show_run(screen: Screen, report: RunReport) -> None:
     """Write what each stage did."""
-    for name, show in _SCREENS.items():
+    for name, show in STAGE_SCREENS.items():
         if name in report.seconds:
             screen.heading(f"{name.capitalize()}  ({report.seconds[name]:.1f} s)")
             found = getattr(report, name)

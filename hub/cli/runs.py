@@ -13,7 +13,7 @@ from hub.cli.options import LIMIT
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
+    from hub.show.screen import Screen
     from hub.store.tables import Run
 
 __all__ = ["runs"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,12 +10,12 @@ from hub.cli.answer import Answer
 from hub.cli.app import STAGES, verb
 from hub.cli.moment import moment
 from hub.cli.session import Session
+from hub.show.stages import show_score
 
-if TYPE_CHECKING:
-    from hub.cli.screen import Screen
-    from hub.pipeline.score import ScoreReport
-
-__all__ = ["AS_OF", "score", "show_score"]
+__all__ = [
+    "AS_OF",
+    "score",
+]
 
 AS_OF = typer.Option(
     "--as-of", metavar="TIME", help="Score as if it were then: 2026-04-01 or 2026-04-01T08:00+08:00; now by default."
@@ -34,15 +34,3 @@ def score(session: Session, *, as_of: Annotated[str | None, AS_OF] = None) -> An
     with session.hub() as hub:
         report = stage(hub, moment(as_of, hub.settings.zone))
     return Answer(report, lambda screen: show_score(screen, report))
-
-
-def show_score(screen: Screen, report: ScoreReport) -> None:
-    """Write how many customers were scored, and for how many something changed."""
-    screen.facts(
-        {
-            "As of": report.as_of,
-            "Customers": report.customers,
-            "Scored by": dict(report.scorers) or "no scorer is installed",
-            "Changed": report.changed,
-        }
-    )

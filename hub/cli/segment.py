@@ -11,14 +11,16 @@ from hub.cli.answer import Answer
 from hub.cli.app import STAGES, verb
 from hub.cli.session import Session
 from hub.errors import ConfigError, Problem
+from hub.show.stages import show_segment
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.context import Hub
-    from hub.pipeline.segment import SegmentReport
     from hub.segments import Segment
+    from hub.show.screen import Screen
 
-__all__ = ["segment", "show_segment"]
+__all__ = [
+    "segment",
+]
 
 _SAMPLE = 10
 
@@ -48,16 +50,6 @@ def segment(
 
         report = stage(hub)
     return Answer(report, lambda screen: show_segment(screen, report))
-
-
-def show_segment(screen: Screen, report: SegmentReport) -> None:
-    """Write the size of every segment, and how many entered and left."""
-    screen.table(
-        ("Segment", "Title", ">Members", ">Entered", ">Left"),
-        [(s.segment.name, s.segment.title, s.members, s.entered, s.left) for s in report.sizes],
-        empty="There is no segment.",
-    )
-    screen.notes(report.notes)
 
 
 def _listed(hub: Hub) -> Answer:

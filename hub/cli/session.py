@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from hub.cli.logs import Secrets
-    from hub.cli.screen import Screen
     from hub.config import Settings
     from hub.context import Hub
+    from hub.show.screen import Screen
 
 __all__ = ["Session", "perform"]
 
@@ -70,7 +70,7 @@ class Session:
 
     def show(self, write: Callable[[Screen], None]) -> None:
         """Write for people while the command goes on; nothing with ``--json``."""
-        from hub.cli.screen import Screen
+        from hub.show.screen import Screen
 
         if not self.as_json:
             write(Screen(sys.stdout, self.zone))
@@ -78,7 +78,7 @@ class Session:
 
     def finish(self, answer: Answer) -> ExitCode:
         """Write an answer: the document or the screen on standard output, the faults on standard error."""
-        from hub.cli.screen import Screen
+        from hub.show.screen import Screen
 
         if self.as_json:
             self._write_document(answer.document)
@@ -111,7 +111,7 @@ class Session:
     def tell(self, error: BaseException) -> None:
         """Write an error on standard error."""
         from hub.cli.failures import tell
-        from hub.cli.screen import Screen
+        from hub.show.screen import Screen
 
         tell(Screen(sys.stderr, self.zone), error, debug=self.debug, secrets=self._secrets.values)
 

@@ -11,8 +11,8 @@ from hub.cli.app import LOOK, verb
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.context import Hub
+    from hub.show.screen import Screen
     from hub.store.tables import Cursor, Run
 
 __all__ = ["status"]
@@ -217,6 +217,6 @@ def _show_errors(screen: Screen, errors: Iterable[tuple[str, str | None]]) -> No
 
 
 def _ago(now: dt.datetime, then: dt.datetime | None) -> str:
-    from hub.cli.screen import age
+    from hub.show.screen import age
 
     return f"{age((now - then).total_seconds())} ago" if then is not None else ""

@@ -12,7 +12,7 @@ from hub.cli.app import MEND, group, verb
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
+    from hub.show.screen import Screen
 
 __all__ = ["on"]
 

@@ -11,8 +11,8 @@ from hub.cli.app import LOOK, verb
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.scorer import Trait
+    from hub.show.screen import Screen
 
 __all__ = ["traits"]
 

@@ -19,12 +19,12 @@ from rich.cells import cell_len
 
 import hub
 from hub.cli.config_help import settings_of, type_name
-from hub.cli.document import decimal_text, plain, to_json
+from hub.cli.document import plain, to_json
 from hub.cli.masking import mask_identifier, mask_row
 from hub.cli.moment import moment
-from hub.cli.screen import Screen, age, text_of
 from hub.columns import record_tables
 from hub.errors import ConfigError, Problem
+from hub.show.screen import Screen, age, decimal_text, text_of
 from hub.titles import Title
 
 SHANGHAI = dt.timezone(dt.timedelta(hours=8))

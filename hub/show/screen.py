@@ -15,9 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hub.cli.document import decimal_text
-
-__all__ = ["PIPE_WIDTH", "Screen", "age", "text_of"]
+__all__ = ["PIPE_WIDTH", "Screen", "age", "decimal_text", "text_of"]
 
 PIPE_WIDTH = 240
 """Columns of a table in a pipe, where folding a row would break whoever reads line by line."""
@@ -157,3 +155,9 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
     return f"{max(0, int(seconds))} s"
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return an amount without trailing zeros: ``12.5000`` as ``12.5``, ``100`` as ``100``."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
