@@ -9,14 +9,17 @@ A destination lists its targets; for each it takes operations and answers with o
 
 The hub has written down what it is about to send before ``write`` is called, and writes down each outcome after it. An
 operation without an outcome (the process died, the connection dropped) is repeated with the same ``id`` if the target is
-idempotent, and reported as ``unknown`` if it is not.
+idempotent. If it is not, it is ``unknown`` until :meth:`Destination.look_up` tells what became of it.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -43,6 +46,26 @@ class Mode(StrEnum):
     """Create and update; rows that leave stay at the destination."""
     MIRROR = "mirror"
     """Create, update and remove: the destination holds just what the sync selects."""
+    INSERT = "insert"
+    """Create only: a row that is there is never touched again."""
+    UPDATE = "update"
+    """Update only: rows the destination does not have yet are left out."""
+    ADD = "add"
+    """Add to an audience; whoever leaves the selection stays in it."""
+    REMOVE = "remove"
+    """Take the selected customers out of an audience, once."""
+    DELETE = "delete"
+    """Delete the selected rows, once."""
+
+    @property
+    def needs(self) -> Mode:
+        """The mode a target must offer for this one: whatever removes rows needs ``mirror``."""
+        return Mode.MIRROR if self in {Mode.MIRROR, Mode.REMOVE, Mode.DELETE} else Mode.UPSERT
+
+    @property
+    def removes_selected(self) -> bool:
+        """Whether the selected rows are those that are to go."""
+        return self in {Mode.REMOVE, Mode.DELETE}
 
 
 class OperationKind(StrEnum):
@@ -86,6 +109,7 @@ class Target:
         whole_set: every delivery carries all rows, unchanged ones as ``keep``.
         idempotent: repeating an operation with the same id changes nothing more.
         readable: whether :meth:`Destination.read_back` works.
+        can_look_up: whether :meth:`Destination.look_up` works: for targets that are not idempotent.
         required: value names every row must have.
         description: one sentence for ``hub describe``.
     """
@@ -98,6 +122,7 @@ class Target:
     whole_set: bool = False
     idempotent: bool = True
     readable: bool = False
+    can_look_up: bool = False
     required: tuple[str, ...] = ()
     description: str = ""
 
@@ -137,6 +162,7 @@ class Outcome:
         remote_id: the destination's id of the row, to be used from now on.
         http_status: status of the answer, if one came.
         retry_after: seconds after which trying again makes sense.
+        response: what the destination answered, for a row that failed; kept redacted and shortened.
     """
 
     operation_id: str
@@ -146,6 +172,7 @@ class Outcome:
     remote_id: str | None = None
     http_status: int | None = None
     retry_after: float | None = None
+    response: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +216,8 @@ class Destination(ABC):
             DeferError: nothing of the rest was sent; a later run sends it.
             StreamError: the target cannot be used; other targets go on.
             AuthError: the connection's credential is refused.
+            RowError: the rows without an outcome were refused together and nothing of them was done: the hub hands them
+                over again in halves, until each bad row is alone and has the refusal as its outcome.
 
         ``RetryError(sent=False)``, ``DeferError``, ``StreamError`` and ``AuthError`` say that the operations without an outcome
         were not carried out; after any other error nobody knows. A plugin that sends several at once waits for those under
@@ -199,5 +228,53 @@ class Destination(ABC):
         """Read what the destination holds for a ``readable`` target."""
         raise TypeError(f"Target {target.name} of {self.name} is declared readable but cannot be read back.")
 
+    def holds(self, target: Target, operation: Operation | None, rows: Sequence[RemoteRow]) -> bool:  # noqa: ARG002
+        """Tell whether the destination's rows of one key are what writing the operation would leave there.
+
+        The default compares every mapped value with the one row's value of the same name.
+
+        Args:
+            target: a ``readable`` target.
+            operation: what is wanted; None asks whether the rows are as good as none.
+            rows: what :meth:`read_back` gave for the key.
+        """
+        if operation is None:
+            return not rows
+        found = rows[0].values if len(rows) == 1 else None
+        return found is not None and all(
+            _canonical(found.get(name)) == _canonical(value) for name, value in operation.values.items()
+        )
+
+    def look_up(
+        self,
+        target: Target,
+        operations: Iterable[Operation],  # noqa: ARG002
+        since: dt.datetime,  # noqa: ARG002
+    ) -> Iterator[Outcome]:
+        """Tell what became of operations whose outcome is unknown, for a target that ``can_look_up``.
+
+        Args:
+            target: where they were sent.
+            operations: as they were sent, with the same ids.
+            since: a moment before the first of them was sent.
+
+        Returns:
+            ``accepted`` for what was done, ``deferred`` for what was not and may be sent again, ``unknown`` for what cannot be
+            told.
+        """
+        raise TypeError(f"Target {target.name} of {self.name} is declared to be looked up but cannot be.")
+
     def close(self) -> None:  # noqa: B027 - most destinations hold nothing open
         """Give back what the destination holds open."""
+
+
+def _canonical(value: object) -> str:
+    """Return a value in a form in which equal values are equal texts: 1, 1.0 and "1" are, lists whatever their order."""
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, int | float | Decimal):
+        number = Decimal(str(value))
+        return format(number.normalize(), "f") if number else "0"
+    if isinstance(value, list | tuple | set | frozenset):
+        return json.dumps(sorted(map(_canonical, value)))
+    return str(value)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
+from hub.chunks import chunks
 from hub.crashpoints import crash_point
 from hub.destination import Destination, Operation, OperationKind, Outcome, OutcomeStatus, Target
 from hub.errors import AuthError, DeferError, HubError, PluginError, RetryError, StopError, StreamError
@@ -24,8 +23,6 @@ from hub.store.leases import HeldLease
 from hub.store.tables import Plan
 
 __all__ = ["Courier", "Round"]
-
-_T = TypeVar("_T")
 
 _CHUNK = 5_000
 """Rows written down in one transaction."""
@@ -121,7 +118,7 @@ class Courier:
 
     def _send_whole(self, number: int) -> None:
         """Hand over the whole set in one call; its rows are read from the plan three times, never held."""
-        for chunk in _chunks(row for row in self._whole() if row.operation.kind is not OperationKind.KEEP):
+        for chunk in chunks((row for row in self._whole() if row.operation.kind is not OperationKind.KEEP), _CHUNK):
             self._intend(number, chunk)
         crash_point("push.intended")
         self._decide(self._paired(self._write(row.operation for row in self._whole())))
@@ -203,13 +200,13 @@ class Courier:
 
     def _decide(self, pairs: Iterable[_Pair]) -> None:
         changing = (pair for pair in pairs if pair[0].operation.kind is not OperationKind.KEEP)
-        for decided in map(_decided, _chunks(changing)):
+        for decided in map(_decided, chunks(changing, _CHUNK)):
             self.on.deliveries.decide(self.plan, decided, self.on.lease)
             self._count(decided)
 
     def _tell(self, number: int, rows: Iterable[PlannedRow], reason: Callable[[PlannedRow], Outcome]) -> None:
         """Write down rows that are not sent."""
-        for decided in map(_decided, _chunks((row, reason(row)) for row in rows)):
+        for decided in map(_decided, chunks(((row, reason(row)) for row in rows), _CHUNK)):
             self.on.deliveries.tell(self.plan, number, decided, self.on.run_id, self.on.lease)
             self._count(decided)
 
@@ -235,9 +232,3 @@ def _out_of_order(target: Target) -> PluginError:
 
 def _decided(pairs: Iterable[_Pair]) -> list[Decided]:
     return [Decided(row.operation, row.hash, outcome) for row, outcome in pairs]
-
-
-def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from hub.config import SyncSettings
@@ -28,7 +29,7 @@ from hub.store.runs import OpenRun
 from hub.store.tables import Plan, Snapshot
 from hub.warehouse.engine import DuckDBEngine, literal
 
-__all__ = ["PushReport", "SyncReport", "push"]
+__all__ = ["PushReport", "SyncPusher", "SyncReport", "current_snapshot", "push", "require_syncs"]
 
 _INTERRUPTED = Outcome("", OutcomeStatus.UNKNOWN, "interrupted", "The hub stopped while this was being sent.")
 
@@ -47,30 +48,60 @@ def push(hub: Hub, syncs: Sequence[str] = (), *, dry_run: bool = False) -> PushR
     Raises:
         ConfigError: a name is not known, or there is no snapshot yet.
     """
+    require_syncs(hub, syncs)
+    snapshot = current_snapshot(hub)
+    names = syncs or [name for name, sync in hub.settings.syncs.items() if sync.enabled]
+    return PushReport([_push_one(hub, name, snapshot, dry_run=dry_run) for name in names], dry_run)
+
+
+def require_syncs(hub: Hub, syncs: Sequence[str]) -> None:
+    """Make sure that ``hub.toml`` has these syncs.
+
+    Raises:
+        ConfigError: it has not.
+    """
     unknown = [name for name in syncs if name not in hub.settings.syncs]
     if unknown:
         known = ", ".join(hub.settings.syncs) or "none"
         raise ConfigError(f"There is no sync {unknown[0]!r}.", code="sync_unknown", hint=f"hub.toml has: {known}.")
+
+
+def current_snapshot(hub: Hub) -> Snapshot:
+    """Return the snapshot that is pushed.
+
+    Raises:
+        ConfigError: nothing was published yet.
+    """
     snapshot = hub.store.snapshots.current()
     if snapshot is None:
         raise ConfigError("There is no snapshot to push.", code="snapshot_missing", hint="Run `hub publish` first.")
-    names = syncs or [name for name, sync in hub.settings.syncs.items() if sync.enabled]
-    return PushReport([_push_one(hub, name, snapshot, dry_run=dry_run) for name in names], dry_run)
+    return snapshot
 
 
 def _push_one(hub: Hub, name: str, snapshot: Snapshot, *, dry_run: bool) -> SyncReport:
     report = SyncReport(name)
     try:
         with hub.destination(hub.settings.syncs[name].to) as destination:
-            _SyncPusher(hub, name, snapshot, destination, report).push(dry_run=dry_run)
+            SyncPusher(hub, name, snapshot, destination, report).push(dry_run=dry_run)
     except HubError as error:
         report.error = error
         report.state = "skipped" if isinstance(error, DeferError) else "failed"
     return report
 
 
-class _SyncPusher:
-    """Pushes one sync."""
+class SyncPusher:
+    """Pushes one sync.
+
+    Args:
+        hub: the opened hub.
+        name: the sync's name.
+        snapshot: what is pushed.
+        destination: who receives.
+        report: gets what happened.
+
+    Raises:
+        ConfigError: the connection has no such target.
+    """
 
     def __init__(self, hub: Hub, name: str, snapshot: Snapshot, destination: Destination, report: SyncReport) -> None:
         self.hub = hub
@@ -93,13 +124,17 @@ class _SyncPusher:
             )
         return targets[self.sync.target]
 
+    def alone(self) -> AbstractContextManager[HeldLease]:
+        """Hold the target for a block: two syncs on one target share its ledger, so they take turns."""
+        return self.hub.store.leases.hold(f"push {self.sync.to}/{self.sync.target}")
+
     def push(self, *, dry_run: bool) -> None:
+        """Plan, and unless it is a dry run settle what is open and deliver."""
         if dry_run:
             with self.hub.workbench() as engine:
-                self.report.planned = self._planner(engine).counts()
+                self.report.planned = self.planner(engine).counts()
             return
-        # Two syncs on one target share its ledger, so they take turns.
-        with self.hub.store.leases.hold(f"push {self.sync.to}/{self.sync.target}") as lease:
+        with self.alone() as lease:
             self.hub.store.runs.interrupt_leftovers("push", self.name)
             with self.hub.store.runs.open("push", self.name, as_of=self.snapshot.as_of) as run:
                 self._require_on()
@@ -118,7 +153,8 @@ class _SyncPusher:
                 hint=f"When it is mended: hub sync on {self.name}",
             )
 
-    def _planner(self, engine: DuckDBEngine) -> Planner:
+    def planner(self, engine: DuckDBEngine) -> Planner:
+        """Compare what the sync wants now with what its target has, in a workbench."""
         snapshot_views(self.hub, engine, self.snapshot)
         columns = {**engine.columns("customers"), **engine.columns("traits")}
         check_sync(self.name, self.sync, self.target, columns, set(segments_of(self.hub)))
@@ -164,7 +200,7 @@ class _SyncPusher:
         """Write down what is to be sent; None when there is nothing."""
         identifier = uuid.uuid4().hex
         with self.hub.workbench() as engine:
-            planner = self._planner(engine)
+            planner = self.planner(engine)
             self.report.planned = planner.counts()
             if not self.report.planned.to_do:
                 return None

@@ -15,7 +15,9 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from hub.runtime import utc_now
+from hub.store.corrections import Corrections
 from hub.store.database import Database
+from hub.store.decisions import Decisions
 from hub.store.deliveries import Deliveries
 from hub.store.leases import Leases
 from hub.store.packages import Packages
@@ -32,7 +34,7 @@ class Store:
 
     Attributes:
         database: read and write transactions.
-        runs, leases, packages, deliveries, snapshots, tokens: what the tables hold, by topic.
+        runs, leases, packages, deliveries, corrections, decisions, snapshots, tokens: what the tables hold, by topic.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class Store:
         self.leases = Leases(database, now)
         self.packages = Packages(database, now)
         self.deliveries = Deliveries(database, now)
+        self.corrections = Corrections(database, now)
+        self.decisions = Decisions(database, now)
         self.snapshots = Snapshots(database, now)
         self.tokens = Tokens(database, lambda: self._cipher, now, sleep)
 

@@ -17,7 +17,7 @@ from plugins.wecom.relations import Relations
 from plugins.wecom.remarks import Remarker
 from plugins.wecom.source import checks
 from plugins.wecom.tagbook import TagBook
-from plugins.wecom.tagging import Tagger
+from plugins.wecom.tagging import Tagger, holds
 
 __all__ = ["WecomDestination"]
 
@@ -40,6 +40,7 @@ class WecomDestination(Destination):
         folder = data_folder(config, runtime)
         self._client = WecomClient(config, runtime)
         self._relations = Relations(self._client, runtime, DigestFolder(folder, "customers").count())
+        self._tag_settings = config.tags
         book = TagBook(self._client, config.tags, folder)
         self._tagger = Tagger(self._client, config.tags, self._relations, book, config.concurrency)
         self._remarker = Remarker(self._client, config.remark, self._relations, config.concurrency)
@@ -82,6 +83,12 @@ class WecomDestination(Destination):
     def read_back(self, target: Target) -> Iterator[RemoteRow]:
         """Give the hub's tags of every customer."""
         return self._tagger.read_back() if target.name == TAG else super().read_back(target)
+
+    def holds(self, target: Target, operation: Operation | None, rows: Sequence[RemoteRow]) -> bool:
+        """Tell whether a customer has just the wanted tags."""
+        if target.name != TAG:
+            return super().holds(target, operation, rows)
+        return holds(operation, rows, self._tag_settings)
 
     def check(self) -> Sequence[Check]:
         """Try the credential and each permission with one small call."""

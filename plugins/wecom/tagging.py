@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,13 +12,13 @@ from hub.errors import RowError
 from hub.http import fan_out
 from plugins.wecom.client import WecomClient
 from plugins.wecom.collection import Gathered
-from plugins.wecom.config import TagSettings
+from plugins.wecom.config import BELONGING, TagSettings
 from plugins.wecom.mapping import tag_ids
 from plugins.wecom.outcomes import GUIDE, combined, guide_of, invalid, rejected, unreachable
 from plugins.wecom.relations import Follow, Relations, chosen
 from plugins.wecom.tagbook import LONGEST_NAME, TagBook
 
-__all__ = ["Tagger", "repair_operations", "wanted_tags"]
+__all__ = ["Tagger", "holds", "wanted_tags"]
 
 _MOST_PER_CALL: Final = 100
 
@@ -126,7 +125,7 @@ class Tagger:
         """Give the hub's tags of every customer with a chosen relation.
 
         ``values`` holds ``segments``, names of the tags that every chosen relation carries, and ``relations``, the names
-        by userid.
+        by userid; ``all_relations`` has those of the relations that are not chosen too.
         """
         self._book.load()
         names = self._book.names()
@@ -137,7 +136,9 @@ class Tagger:
                 tags = {str(follow["userid"]): _names(follow, names) for follow in follows}
                 if tags:
                     common = frozenset.intersection(*map(frozenset, tags.values()))
-                    yield RemoteRow(customer.id, {"segments": sorted(common), "relations": tags})
+                    every = {str(follow["userid"]): _names(follow, names) for follow in customer.follows}
+                    values = {"segments": sorted(common), "relations": tags, "all_relations": every}
+                    yield RemoteRow(customer.id, values)
         finally:
             collection.remove()
 
@@ -155,28 +156,20 @@ def _check_names(names: Iterable[str]) -> None:
             )
 
 
-def repair_operations(
-    wanted: Mapping[str, Operation], remote: Iterable[RemoteRow], settings: TagSettings
-) -> Iterator[Operation]:
-    """Give the operations that bring WeCom back to what was sent, where somebody has changed it by hand.
+def holds(operation: Operation | None, rows: Sequence[RemoteRow], settings: TagSettings) -> bool:
+    """Tell whether a customer's chosen relations carry just the wanted tags of the hub's group.
 
     Args:
-        wanted: what was accepted last for each key.
-        remote: what :meth:`Tagger.read_back` gives.
-        settings: the names of the tags.
-
-    Yields:
-        ``update`` for a customer who lacks or exceeds tags on any chosen relation, ``delete`` for one who should have
-        none. Their ids differ from those of the first sending, and from each other's where WeCom differs in another way.
+        operation: what is wanted; None for a customer who is to have none.
+        rows: what :meth:`Tagger.read_back` gave for the customer.
+        settings: the names of the tags, and whose relations are written.
     """
-    for row in remote:
-        operation = wanted.get(row.key)
-        keys = wanted_tags(operation.values) if operation and operation.kind is not OperationKind.DELETE else ()
-        names = sorted({settings.names.get(key, key) for key in keys})
-        found = sorted(row.values["relations"].items())
-        if all(tags == names for _, tags in found):
-            continue
-        base = operation or Operation("", "", OperationKind.DELETE, row.key, {}, "")
-        mark = hashlib.sha256(f"{base.id}\n{row.key}\n{found}\n{names}".encode()).hexdigest()[:32]
-        kind = OperationKind.UPDATE if names else OperationKind.DELETE
-        yield replace(base, id=mark, batch_id=f"repair-{mark}", kind=kind)
+    keys = wanted_tags(operation.values) if operation and operation.kind is not OperationKind.DELETE else ()
+    names = sorted({settings.names.get(key, key) for key in keys})
+    if not rows:
+        return not names
+    (row,) = rows
+    guide = guide_of(operation) if operation else None
+    if settings.staff == BELONGING and guide in row.values["all_relations"]:
+        return bool(row.values["all_relations"][guide] == names)
+    return all(tags == names for tags in row.values["relations"].values())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import ClassVar, Final
 
-from hub.destination import Destination, Mode, Operation, Outcome, RemoteRow, Target
+from hub.destination import Destination, Mode, Operation, OperationKind, Outcome, RemoteRow, Target
 from hub.runtime import Runtime
 from hub.source import Check
 from hub.titles import Title
@@ -20,7 +20,7 @@ from plugins.youzan.writing.attributes import AttributeWriter, CardWriter, Level
 from plugins.youzan.writing.coupons import CouponWriter
 from plugins.youzan.writing.once import OnceWriter
 from plugins.youzan.writing.points import PointsWriter
-from plugins.youzan.writing.tags import TagWriter
+from plugins.youzan.writing.tags import TagWriter, wanted_tags
 
 __all__ = ["YouzanDestination"]
 
@@ -84,11 +84,11 @@ class YouzanDestination(Destination):
             ),
             Target("level", Title("等级", "Level"), _KEYS, _ADD_ONLY, required=("level",), description="A free level, by its alias."),
             Target(
-                "points", Title("积分", "Points"), _KEYS, _ADD_ONLY, batch_size=50, idempotent=False,
+                "points", Title("积分", "Points"), _KEYS, _ADD_ONLY, batch_size=50, idempotent=False, can_look_up=True,
                 description="Adds `delta` points, or sets the `balance`.",
             ),
             Target(
-                "coupon", Title("优惠券", "Coupon"), _KEYS, _ADD_ONLY, batch_size=50, idempotent=False,
+                "coupon", Title("优惠券", "Coupon"), _KEYS, _ADD_ONLY, batch_size=50, idempotent=False, can_look_up=True,
                 description="Issues one coupon of an activity.",
             ),
             Target("benefit_card", Title("权益卡", "Benefit card"), _KEYS, description="Grants a benefit card; mirror takes it back."),
@@ -106,11 +106,19 @@ class YouzanDestination(Destination):
         """Give the customers that have tags of the hub, once per tag."""
         return self._tags.read_back() if target.name == "tag" else super().read_back(target)
 
+    def holds(self, target: Target, operation: Operation | None, rows: Sequence[RemoteRow]) -> bool:
+        """Tell whether a customer has just the wanted tags of the hub's group."""
+        if target.name != "tag":
+            return super().holds(target, operation, rows)
+        removed = operation is None or operation.kind is OperationKind.DELETE
+        wanted = set() if removed else wanted_tags(operation.values, self.config.tags)
+        return {str(row.values["tag"]) for row in rows} == wanted
+
     def look_up(self, target: Target, operations: Iterable[Operation], since: dt.datetime) -> Iterator[Outcome]:
         """Tell from the platform's ledgers what became of points and coupons whose outcome is unknown.
 
         :meth:`write` does this by itself for an answer that was lost. The hub calls it for operations that a killed run left
-        open (outcome ``unknown``, code ``interrupted``), before it plans them again.
+        open, before it plans them again.
 
         Args:
             target: ``points`` or ``coupon``.

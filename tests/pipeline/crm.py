@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from toy import MORNING
 
 from hub.context import Hub, open_hub
-from hub.destination import Destination, Mode, Operation, OperationKind, Outcome, OutcomeStatus, Target
+from hub.destination import Destination, Mode, Operation, OperationKind, Outcome, OutcomeStatus, RemoteRow, Target
 from hub.hookspecs import hookimpl
 from hub.pipeline.publish import PublishReport, publish
 from hub.plugins import Plugins, load_plugins
@@ -35,8 +35,9 @@ PASSWORD = "open-sesame-15"
 _TITLE = Title("测试", "Test")
 _KEYS = ("customer_id", "phone", "profile")
 TARGETS = (
-    Target("people", _TITLE, keys=_KEYS, batch_size=2),
+    Target("people", _TITLE, keys=_KEYS, batch_size=2, readable=True),
     Target("points", _TITLE, keys=_KEYS, batch_size=2, idempotent=False),
+    Target("ledgered", _TITLE, keys=_KEYS, batch_size=2, idempotent=False, can_look_up=True),
     Target("audience", _TITLE, keys=_KEYS, modes=frozenset({Mode.MIRROR}), batch_size=None, whole_set=True),
     Target("named", _TITLE, keys=_KEYS, required=("name",)),
 )
@@ -69,12 +70,16 @@ class Crm:
         answer: judges an operation before anything is done; raises for a fault of the way there.
         after: gives the answer of an operation that was carried out; raises, or gives None, when the answer gets lost.
         given: rewrites the outcomes of one call, for plugins that break their contract.
+        slept: for how many seconds the hub waited, each time.
+        looked_up: key and begin of every operation that was looked up.
     """
 
     def __init__(self, path: Path) -> None:
         self.answer: Callable[[Operation], Outcome] = accepted
         self.after: Callable[[Operation], Outcome | None] = accepted
         self.given: Callable[[Iterator[Outcome]], Any] = lambda outcomes: outcomes
+        self.slept: list[float] = []
+        self.looked_up: list[tuple[str, dt.datetime]] = []
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("pragma synchronous = off")
         self._db.executescript(
@@ -120,7 +125,7 @@ class Crm:
         self._db.execute("insert into told (target, id, batch, kind, key, vals) values (?, ?, ?, ?, ?, ?)", row)
 
     def _carry_out(self, target: Target, operation: Operation) -> None:
-        if target.idempotent and not self._first_time(operation):
+        if not self._first_time(operation) and target.idempotent:
             return
         if operation.kind is OperationKind.DELETE:
             self._db.execute("delete from held where target = ? and key = ?", [target.name, operation.key])
@@ -132,6 +137,16 @@ class Crm:
 
     def _first_time(self, operation: Operation) -> bool:
         return self._db.execute("insert or ignore into done values (?)", [operation.id]).rowcount == 1
+
+    def done(self, operation: Operation) -> bool:
+        """Whether an operation was carried out."""
+        return bool(self._db.execute("select 1 from done where id = ?", [operation.id]).fetchone())
+
+    def by_hand(self, key: str, target: str = "people", **values: Any) -> None:
+        """Somebody changes a row behind the hub's back; without values he removes it."""
+        self._db.execute("delete from held where target = ? and key = ?", [target, key])
+        if values:
+            self._db.execute("insert into held values (?, ?, ?, 1)", [target, key, json.dumps(values)])
 
     def told(self, target: str = "people") -> list[tuple[str, str, dict[str, Any]]]:
         """Kind, key and values of every operation that arrived, in order."""
@@ -193,6 +208,16 @@ def _destination_of(crm: Crm) -> type[Destination]:
         def write(self, target: Target, operations: Iterable[Operation]) -> Iterator[Outcome]:
             return crm.given(crm.write(target, operations))  # type: ignore[no-any-return]
 
+        def read_back(self, target: Target) -> Iterator[RemoteRow]:
+            for key, values in crm.holds(target.name).items():
+                yield RemoteRow(key, values, f"remote-{key}")
+
+        def look_up(self, target: Target, operations: Iterable[Operation], since: dt.datetime) -> Iterator[Outcome]:
+            for operation in operations:
+                crm.looked_up.append((operation.key, since))
+                done = crm.done(operation)
+                yield Outcome(operation.id, OutcomeStatus.ACCEPTED if done else OutcomeStatus.DEFERRED, "looked_up")
+
     return CrmDestination
 
 
@@ -240,7 +265,7 @@ def desk(
     furnish(folder)
     path = folder / "hub.toml"
     path.write_text("\n".join(parts))
-    return open_hub(path, plugins=plugins or crm.plugins, now=clock)
+    return open_hub(path, plugins=plugins or crm.plugins, now=clock, sleep=crm.slept.append)
 
 
 def publish_people(hub: Hub, people: Sequence[Person]) -> PublishReport:
