@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hub.pipeline.ingest import ingest
     from hub.pipeline.publish import publish
     from hub.pipeline.push import push
+    from hub.pipeline.reconcile import adopt, reconcile, resend
     from hub.pipeline.resolve import resolve
     from hub.pipeline.run import run
     from hub.pipeline.score import score
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Hub",
     "__version__",
+    "adopt",
     "ingest",
     "open_hub",
     "publish",
     "push",
+    "reconcile",
+    "resend",
     "resolve",
     "run",
     "score",
@@ -48,10 +52,13 @@ __all__ = [
 
 _HOMES = {
     "Hub": "hub.context",
+    "adopt": "hub.pipeline.reconcile",
     "ingest": "hub.pipeline.ingest",
     "open_hub": "hub.context",
     "publish": "hub.pipeline.publish",
     "push": "hub.pipeline.push",
+    "reconcile": "hub.pipeline.reconcile",
+    "resend": "hub.pipeline.reconcile",
     "resolve": "hub.pipeline.resolve",
     "run": "hub.pipeline.run",
     "score": "hub.pipeline.score",

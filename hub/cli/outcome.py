@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from hub.errors import HubError
     from hub.pipeline.ingest import IngestReport
     from hub.pipeline.push import PushReport
+    from hub.pipeline.reconcile import DriftReport
     from hub.pipeline.run import RunReport
 
-__all__ = ["of_ingest", "of_push", "of_run"]
+__all__ = ["of_drift", "of_ingest", "of_push", "of_run"]
 
 
 def of_ingest(report: IngestReport) -> ExitCode:
@@ -31,6 +32,15 @@ def of_push(report: PushReport) -> ExitCode:
         return _of_errors([sync.error for sync in report.syncs if sync.error is not None])
     imperfect = any(sync.state != "succeeded" or sync.failed_rows for sync in report.syncs)
     return ExitCode.PARTIAL if imperfect else ExitCode.FINE
+
+
+def of_drift(report: DriftReport) -> ExitCode:
+    """Drift that was only shown, or a repair that did not reach every row, makes it partial."""
+    from hub.pipeline.push_report import PushReport
+
+    if report.pushed is not None:
+        return of_push(PushReport([report.pushed]))
+    return ExitCode.PARTIAL if report.drift.drifted else ExitCode.FINE
 
 
 def _of_errors(errors: Sequence[HubError]) -> ExitCode:

@@ -108,6 +108,9 @@ KEYS = {
     "hub customer": ("customer", "M0000001"),
     "hub traits": ("traits",),
     "hub sync on": ("sync", "on", "best"),
+    "hub sync history": ("sync", "history", "best"),
+    "hub sync adopt": ("sync", "adopt", "best"),
+    "hub sync resend": ("sync", "resend", "best"),
     "hub cursor show": ("cursor", "show"),
     "hub cursor set": ("cursor", "set", "pos", "orders", "{}"),
 }
