@@ -13,15 +13,18 @@ import pyarrow as pa
 __all__ = ["Workspace"]
 
 
+_ALONE_BELOW = 20_000
+"""Rows below which one thread is quicker than several that wait for each other."""
+
+
 class Workspace:
     """Arrow tables in under a name, SQL over them, Arrow tables out. Use as a context manager."""
 
-    def __init__(self, *, threads: int | None = None) -> None:
+    def __init__(self) -> None:
         self.connection = duckdb.connect(":memory:")
         # Results must not depend on the order rows are read in, so nothing is paid for keeping it.
-        self.connection.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
-        if threads is not None:
-            self.connection.execute(f"SET threads = {int(threads)}")
+        self.connection.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET threads = 1")
+        self._rows = 0
 
     def __enter__(self) -> Workspace:
         return self
@@ -35,6 +38,13 @@ class Workspace:
         """Make Arrow tables visible to SQL under their argument names, without copying them."""
         for name, table in tables.items():
             self.connection.register(name, table)
+            self._count_in(table.num_rows)
+
+    def _count_in(self, rows: int) -> None:
+        alone = self._rows < _ALONE_BELOW
+        self._rows += rows
+        if alone and self._rows >= _ALONE_BELOW:
+            self.connection.execute("RESET threads")
 
     def run(self, sql: str) -> None:
         """Run statements for their effect."""

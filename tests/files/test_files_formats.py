@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from effort import examples
 from files_rig import DROPPED, Drops, csv
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -210,7 +211,7 @@ def _csv_bytes(draw: st.DataObject, rows: list[list[str]]) -> bytes:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(tickets=_DAYS, data=st.data())
 def test_tickets_come_back_equal(
     tmp_path_factory: pytest.TempPathFactory, tickets: list[Ticket], data: st.DataObject

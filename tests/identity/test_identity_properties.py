@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_frames import AT, constraints, customers, groups, only, phone, profiles, told
@@ -118,7 +119,7 @@ def rows(table: pa.Table) -> list[str]:
     return sorted(map(str, table.to_pylist()))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(12))
 @given(edits)
 def test_an_increment_equals_a_full_run(history: list[list[tuple]]) -> None:
     world, state = World(), State()
@@ -133,7 +134,7 @@ def test_an_increment_equals_a_full_run(history: list[list[tuple]]) -> None:
         state = part.state
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(12))
 @given(edits, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(history: list[list[tuple]], order: random.Random) -> None:
     world = World()
@@ -142,7 +143,7 @@ def test_the_order_of_rows_does_not_matter(history: list[list[tuple]], order: ra
     assert customers(run(world, State()).memberships) == customers(run(world, State(), order=order).memberships)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(10))
 @given(edits)
 def test_cannot_link_always_holds_and_every_id_leads_somewhere(history: list[list[tuple]]) -> None:
     world, state = World(), run(World(), State()).state
@@ -162,7 +163,7 @@ def test_cannot_link_always_holds_and_every_id_leads_somewhere(history: list[lis
         assert all(leads[customer] == [customer] for customer in live)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(10))
 @given(edits, key, key)
 def test_merging_by_hand_and_taking_it_back_restores(history: list[list[tuple]], left: str, right: str) -> None:
     world = World()
@@ -177,7 +178,7 @@ def test_merging_by_hand_and_taking_it_back_restores(history: list[list[tuple]],
     assert customers(after.memberships) == customers(before.memberships)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(10))
 @given(edits)
 def test_running_again_changes_nothing(history: list[list[tuple]]) -> None:
     world = World()

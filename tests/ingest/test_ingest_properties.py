@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy import MORNING, Feed, Toy, at, facts, member
@@ -58,7 +59,7 @@ def pages(draw: st.DrawFn, *, deletions: bool = True) -> Page:
 
 
 HISTORIES = st.lists(pages(), max_size=8)
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _profiles(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
@@ -86,7 +87,7 @@ def test_any_history_ends_in_the_model_s_tables_however_it_is_cut(
     assert len(found.get("profiles_identifiers", [])) == len(model.rows)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     known=st.lists(pages(deletions=False), max_size=2),
     history=st.lists(pages(deletions=False), min_size=2, max_size=5),
