@@ -22,6 +22,7 @@ from hub.config_problems import Locator, nearest, problems_of
 from hub.destination import Mode
 from hub.errors import ConfigError, Problem
 from hub.plugins import Plugins, installed_plugins
+from hub.records import IdentifierKind
 from hub.redaction import secrets_in
 from hub.source import ConnectionConfig
 from hub.titles import Title
@@ -66,18 +67,61 @@ class HubSettings(_Section):
         return value
 
 
+class KindSettings(_Section):
+    """``[identity.kinds.KIND]``: limits of one kind of identifier."""
+
+    max_profiles: int | None = Field(default=None, ge=1, description="A value on more profiles is nobody's.")
+    max_names: int | None = Field(default=None, ge=1, description="A value under more full names is nobody's.")
+    per_customer: int | None = Field(default=None, ge=1, description="So many values one customer may have per scope.")
+
+
 class IdentitySettings(_Section):
     """``[identity]``: which values never identify anybody, and how big a customer may grow before a person looks."""
 
     blocked: tuple[str, ...] = Field(default=(), description="Values no customer is recognised by (the shop's phone).")
+    trusted: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Kind of identifier to values that stay in use however many carry them."
+    )
     max_profiles_per_customer: int = Field(
         default=20,
         ge=2,
         description="A customer of more profiles grows by asserted evidence only; the rest is reviewed.",
     )
+    late_bridge: int = Field(
+        default=4, ge=1, description="Two groups of so many profiles each are not joined by one weak link unreviewed."
+    )
+    tenure_gap_days: int = Field(
+        default=90,
+        ge=1,
+        description="A phone that was silent for so long and returns under a new name has a new owner.",
+    )
+    composites: tuple[str, ...] = Field(
+        default=("phone_mask+name", "name+birthday", "name+address"),
+        description="Weak facts that count together.",
+    )
+    kinds: dict[str, KindSettings] = Field(default_factory=dict, description="Limits by kind of identifier.")
+    sources: tuple[str, ...] = Field(
+        default=(), description="Connections in order of trust: whose name, birthday and address holds."
+    )
     open_platform: dict[str, str] = Field(
         default_factory=dict, description="Connection name to WeChat open-platform account, the scope of unionids."
     )
+
+    @field_validator("composites")
+    @classmethod
+    def _known_composites(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        known = ("phone_mask+name", "name+birthday", "name+address")
+        if unknown := sorted(set(values) - set(known)):
+            raise ValueError(f"{', '.join(unknown)} is none of {', '.join(known)}")
+        return values
+
+    @field_validator("trusted", "kinds")
+    @classmethod
+    def _known_kinds(cls, values: dict[str, Any]) -> dict[str, Any]:
+        known = {kind.value for kind in IdentifierKind if kind is not IdentifierKind.PHONE_MASKED}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"{', '.join(unknown)} is no kind of identifier; there are {', '.join(sorted(known))}")
+        return values
 
 
 class TitleSettings(_Section):

@@ -17,7 +17,7 @@ from identity.errors import (
 )
 from identity.events import EVENTS
 from identity.explain import Explanation, Reason, explain
-from identity.golden import CONTACTS, FIELDS, GoldenRecords, golden_records
+from identity.golden import CONTACTS, FIELDS, REPORTED, GoldenRecords, golden_records
 from identity.naming import IdSource, random_ids, sequential_ids
 from identity.preview import Preview, preview
 from identity.report import Report
@@ -36,6 +36,7 @@ __all__ = [
     "IDENTIFIERS",
     "KEYS",
     "PROFILES",
+    "REPORTED",
     "SCHEMAS",
     "Assurance",
     "Change",

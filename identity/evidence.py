@@ -151,8 +151,9 @@ def _count_ignored(work: Workspace) -> dict[str, int]:
 
 def normal_lists(work: Workspace, rules: Rules) -> None:
     """Make tables ``listed_blocked`` and ``listed_trusted`` (kind, value) from the rules' lists, normalised."""
-    for name, lists in {"listed_blocked": rules.blocked, "listed_trusted": rules.trusted}.items():
-        pairs = [(kind, value) for kind, values in lists.items() for value in sorted(values)]
+    wanted = {"listed_blocked": (rules.blocked, rules.own), "listed_trusted": (rules.trusted,)}
+    for name, lists in wanted.items():
+        pairs = [(kind, value) for one in lists for kind, values in one.items() for value in sorted(values)]
         raw = pa.table(
             {
                 "kind": pa.array([kind for kind, _ in pairs], pa.string()),

@@ -6,16 +6,16 @@ levels and balances have no place here; they belong to their schemes and are nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from identity.slots import AUTHORISED
-from identity.tables import INSTANT, State, pick
+from identity.tables import INSTANT, State, conform, pick
 from identity.workspace import Workspace
 
-__all__ = ["CONTACTS", "FIELDS", "GoldenRecords", "golden_records"]
+__all__ = ["CONTACTS", "FIELDS", "REPORTED", "GoldenRecords", "golden_records"]
 
 FIELDS = pa.schema(
     [
@@ -35,10 +35,13 @@ field                                     rule      order of candidates
 ========================================  ========  ==============================================================
 ``name``                                  frequent  full names: most frequent by sound, then latest
 ``salutation``                            frequent  titles (王女士), likewise
+``nickname``                              latest    names that are neither, the latest first
 ``gender``                                declared  most frequent, then latest; titles (rule ``inferred``) come last
 ``birthday``                              assured   better assurance, full date before month and day, most frequent
 ``province city district address``        complete  from one profile: the most complete, then the latest
 ========================================  ========  ==============================================================
+
+Where the owner ranks sources, the better source comes before frequency and recency, never before assurance.
 """
 
 CONTACTS = pa.schema(
@@ -59,10 +62,25 @@ CONTACTS = pa.schema(
 ``shared``    other customers carry it too;
 ``recycled``  another customer has come to carry it since this one last did;
 ``blocked``   it is nobody's (placeholder, shop's number);
-``landline``  a place's, not a person's.
+``landline``  a place's, not a person's;
+``bounced``   messages to it came back, and it was not confirmed since;
+``opted_out`` the person does not want to be addressed on it.
 
 ``primary`` marks one usable value of a kind: confirmed by the person before typed, then the latest.
 """
+
+REPORTED = pa.schema(
+    [
+        pa.field("profile", pa.string(), nullable=False),
+        ("kind", pa.string()),
+        ("value", pa.string()),
+        pa.field("state", pa.string(), nullable=False),
+        ("at", INSTANT),
+    ]
+)
+"""What is known of contact points from elsewhere: ``state`` is ``bounced`` or ``opted_out``; without ``kind`` and ``value``
+(normalised) it holds for every contact of the profile's customer: on a merge the most restrictive consent wins, and after
+an unmerge each profile takes its own back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +91,21 @@ class GoldenRecords:
     contacts: pa.Table
 
 
-def golden_records(state: State, customers: Iterable[str] | None = None) -> GoldenRecords:
+def golden_records(
+    state: State,
+    customers: Iterable[str] | None = None,
+    *,
+    sources: Sequence[str] = (),
+    reported: pa.Table | None = None,
+) -> GoldenRecords:
     """Compute golden records.
 
     Args:
         state: of the last run.
         customers: the ones wanted; all live ones if None.
+        sources: the owner's order of trust: what stands before the colon of a profile key, best first. Sources that are
+            not named come after those that are.
+        reported: as :data:`identity.REPORTED`.
     """
     members = state.memberships.select(["profile", "customer"])
     if customers is not None:
@@ -89,7 +116,18 @@ def golden_records(state: State, customers: Iterable[str] | None = None) -> Gold
     with Workspace() as work:
         work.put(member=members, profile=profiles, own_link=own, any_link=rivals, home=state.memberships)
         work.put(value_state=state.value_states)
-        work.view("said", "SELECT member.customer, profile.* FROM profile JOIN member USING (profile)")
+        work.put(reported=conform(reported if reported is not None else REPORTED.empty_table(), REPORTED, "reports"))
+        work.put(
+            source=pa.table(
+                {"source": pa.array(sources, pa.string()), "rank": pa.array(range(len(sources)), pa.int32())}
+            )
+        )
+        work.view(
+            "said",
+            f"""SELECT member.customer, coalesce(source.rank, {len(sources)}) AS source_rank, profile.*
+                FROM profile JOIN member USING (profile)
+                LEFT JOIN source ON source.source = split_part(profile.profile, ':', 1)""",
+        )
         fields = work.table(f"{_FIELDS} ORDER BY customer, field, place", FIELDS)
         return GoldenRecords(fields, work.table(f"{_contacts()} ORDER BY ALL", CONTACTS))
 
@@ -97,24 +135,27 @@ def golden_records(state: State, customers: Iterable[str] | None = None) -> Gold
 _FIELDS = """
     WITH candidate AS (
         SELECT customer, 'name' AS field, name AS value, profile, 'frequent' AS rule, last_seen,
-               -count(*) OVER (PARTITION BY customer, sound) AS first_rank, 0 AS second_rank
+               0 AS assured_rank, source_rank, -count(*) OVER (PARTITION BY customer, sound) AS first_rank
         FROM said WHERE name_kind = 'full'
         UNION ALL
-        SELECT customer, 'salutation', name, profile, 'frequent', last_seen,
-               -count(*) OVER (PARTITION BY customer, name), 0
+        SELECT customer, 'salutation', name, profile, 'frequent', last_seen, 0, source_rank,
+               -count(*) OVER (PARTITION BY customer, name)
         FROM said WHERE name_kind = 'title'
+        UNION ALL
+        SELECT customer, 'nickname', name, profile, 'latest', last_seen, 0, source_rank, 0
+        FROM said WHERE name_kind = 'nickname'
         UNION ALL
         SELECT customer, 'gender', coalesce(gender, title_gender), profile,
                CASE WHEN gender IS NULL THEN 'inferred' ELSE 'declared' END, last_seen, (gender IS NULL)::INTEGER,
-               -count(*) OVER (PARTITION BY customer, gender IS NULL, coalesce(gender, title_gender))
+               source_rank, -count(*) OVER (PARTITION BY customer, gender IS NULL, coalesce(gender, title_gender))
         FROM said WHERE coalesce(gender, title_gender) IS NOT NULL
         UNION ALL
         SELECT customer, 'birthday', birthday, profile, 'assured', last_seen,
-               -coalesce(birthday_rank, 0) * 2 + (birthday[1] = '-')::INTEGER,
+               -coalesce(birthday_rank, 0) * 2 + (birthday[1] = '-')::INTEGER, source_rank,
                -count(*) OVER (PARTITION BY customer, birthday)
         FROM said WHERE birthday IS NOT NULL
         UNION ALL
-        SELECT customer, part.field, part.value, profile, 'complete', last_seen, -filled, 0
+        SELECT customer, part.field, part.value, profile, 'complete', last_seen, 0, source_rank, -filled
         FROM (SELECT *, (province IS NOT NULL)::INTEGER + (city IS NOT NULL)::INTEGER + (district IS NOT NULL)::INTEGER
                         + (address IS NOT NULL)::INTEGER AS filled,
                      unnest([{field: 'province', value: province}, {field: 'city', value: city},
@@ -123,7 +164,7 @@ _FIELDS = """
         WHERE filled > 0
     )
     SELECT customer, field, row_number() OVER (
-               PARTITION BY customer, field ORDER BY first_rank, second_rank, last_seen DESC NULLS LAST, profile
+               PARTITION BY customer, field ORDER BY assured_rank, source_rank, first_rank, last_seen DESC NULLS LAST, profile
            )::INTEGER AS place, value, profile, rule, last_seen AS seen
     FROM candidate
     QUALIFY value IS NOT NULL"""
@@ -134,7 +175,8 @@ def _contacts() -> str:
         WITH reach AS (
             SELECT member.customer, kind, value, bool_or(status = 'blocked') AS blocked,
                    bool_or(status = 'landline') AS landline, max(assurance) AS assurance,
-                   min(first_seen) AS first_seen, max(coalesce(last_seen, first_seen)) AS last_seen
+                   min(first_seen) AS first_seen, max(coalesce(last_seen, first_seen)) AS last_seen,
+                   max(coalesce(last_seen, first_seen)) FILTER (assurance >= {AUTHORISED}) AS confirmed
             FROM own_link JOIN member USING (profile)
             WHERE kind IN ('phone', 'email') AND status <> 'masked' GROUP BY member.customer, kind, value
         ), others AS (
@@ -143,19 +185,28 @@ def _contacts() -> str:
             FROM reach JOIN any_link AS link ON link.kind = reach.kind AND link.value = reach.value
             JOIN home ON home.profile = link.profile AND home.customer <> reach.customer
             GROUP BY reach.customer, reach.kind, reach.value
+        ), told AS (
+            SELECT reach.customer, reach.kind, reach.value, bool_or(reported.state = 'opted_out') AS opted_out,
+                   max(epoch_us(reported.at)) FILTER (reported.state = 'bounced') AS bounced
+            FROM reported JOIN member AS teller ON teller.profile = reported.profile
+            JOIN reach ON reach.customer = teller.customer
+            WHERE reported.kind IS NULL OR (reported.kind = reach.kind AND reported.value = reach.value)
+            GROUP BY reach.customer, reach.kind, reach.value
         ), judged AS (
             SELECT reach.*, CASE
                        WHEN landline THEN 'landline'
                        WHEN blocked OR coalesce(value_state.state = 'blocked', false) THEN 'blocked'
+                       WHEN told.opted_out THEN 'opted_out'
+                       WHEN told.bounced >= coalesce(epoch_us(reach.last_seen), told.bounced) THEN 'bounced'
                        WHEN others.customer IS NULL THEN 'usable'
                        WHEN others.since > epoch_us(reach.last_seen) THEN 'recycled'
                        WHEN others.until < epoch_us(reach.first_seen) THEN 'usable'
                        ELSE 'shared' END AS state
-            FROM reach LEFT JOIN others USING (customer, kind, value)
+            FROM reach LEFT JOIN others USING (customer, kind, value) LEFT JOIN told USING (customer, kind, value)
             LEFT JOIN value_state ON value_state.kind = reach.kind AND value_state.value = reach.value
         )
         SELECT customer, kind, value, state, state = 'usable' AND row_number() OVER (
                    PARTITION BY customer, kind ORDER BY state <> 'usable', assurance < {AUTHORISED},
-                   last_seen DESC NULLS LAST, value) = 1 AS "primary",
+                   coalesce(confirmed, last_seen) DESC NULLS LAST, value) = 1 AS "primary",
                assurance, first_seen, last_seen
         FROM judged"""

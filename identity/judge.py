@@ -32,7 +32,7 @@ def judge_values(work: Workspace, links: str, profiles: str, target: str) -> Non
             FROM {links} AS link JOIN {profiles} AS profile USING (profile)
             WHERE link.status IN ('key', 'blocked')
             GROUP BY link.kind, link.scope, link.value
-            HAVING profiles > 1 OR pattern""",
+            HAVING profiles > 1 OR pattern OR (link.kind, link.value) IN (SELECT (kind, value) FROM listed_blocked)""",
     )
     work.make(
         target,

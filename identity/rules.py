@@ -134,6 +134,9 @@ class Rules:
         kinds: the identifiers that count, each with an explicit priority.
         blocked: values per kind that never link, as raw text: the shops' own numbers, staff numbers, test cards.
         trusted: values per kind that are never blocked by what was learnt, as raw text.
+        own: values of the chain's own shops and staff, blocked like ``blocked``. They are data that grows with the chain
+            rather than a choice, so they are no part of :attr:`version`: a run with ``changed`` has to name the
+            carriers of values that joined or left them.
         max_customer: a customer of more profiles than this is joined by asserted evidence only; other links that
             would pass it go to review.
         late_bridge: two groups of at least this many profiles each are not joined by a single contact or composite
@@ -149,6 +152,7 @@ class Rules:
     kinds: tuple[Kind, ...] = DEFAULT_KINDS
     blocked: Mapping[str, frozenset[str]] = field(default_factory=_no_values)
     trusted: Mapping[str, frozenset[str]] = field(default_factory=_no_values)
+    own: Mapping[str, frozenset[str]] = field(default_factory=_no_values)
     max_customer: int = 20
     late_bridge: int = 4
     placeholder_birthdays: frozenset[str] = PLACEHOLDER_DATES
@@ -165,7 +169,7 @@ class Rules:
         limits = [limit for kind in self.kinds for limit in (kind.per_customer, kind.max_profiles, kind.max_names)]
         if any(limit is not None and limit < 1 for limit in limits):
             raise InvalidRulesError("A limit is below 1.", hint="Remove the kind to ignore its values.")
-        if unknown := (set(self.blocked) | set(self.trusted)) - set(names):
+        if unknown := (set(self.blocked) | set(self.trusted) | set(self.own)) - set(names):
             raise InvalidRulesError(f"Values are listed for kinds that are not in the rules: {sorted(unknown)}.")
         if self.max_customer < 2 or min(self.late_bridge, self.max_composite, self.tenure_gap_days) < 1:
             raise InvalidRulesError("max_customer must be at least 2, all other limits at least 1.")

@@ -25,7 +25,10 @@ SNAPSHOT_TABLES = {
     "members": "SELECT segment, customer_id, since FROM members ORDER BY customer_id, segment",
     "links": "FROM links ORDER BY customer_id, profile",
     "customer_identifiers": "FROM customer_identifiers ORDER BY customer_id, kind, rank",
+    "customer_fields": "FROM customer_fields ORDER BY customer_id, field, place",
+    "customer_contacts": "FROM customer_contacts ORDER BY customer_id, kind, value",
     "identity_events": "FROM identity_events ORDER BY ALL",
+    "identity_constraints": "FROM identity_constraints ORDER BY ALL",
 }
 """Tables of a snapshot and the queries that fill them."""
 

@@ -7,24 +7,29 @@ transaction. Nothing changed: nothing is written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 import identity
+import identity.normalise as normalise
 from hub.context import Hub
-from hub.records import IdentifierKind
-from hub.warehouse.engine import Engine, literal, quoted
+from hub.pipeline.golden import refresh_customers
+from hub.pipeline.identity_rules import own_phones, rules_of
+from hub.pipeline.identity_state import PREFIX, load_state, prepare_identity, rules_version, store_changes
+from hub.store.tables import IdentityDecision
+from hub.warehouse.engine import Engine
 from hub.warehouse.people import create_views
-from hub.warehouse.schema import SQL_TYPES, extend
-from identity import Resolution, Rules, State
+from hub.warehouse.schema import extend
+from identity import Resolution, Rules
 
-__all__ = ["ResolveReport", "resolve"]
+__all__ = ["ResolveReport", "constraints_of", "prepare_resolving", "resolve"]
 
-_PREFIX = "identity_"
 _FINGERPRINTS = "_resolved"
 """Table of the profiles' fingerprints as of the last resolution."""
+_OWN = "_own_phones"
+"""Table of the chain's own numbers as of the last resolution."""
 
 
 @dataclass
@@ -59,61 +64,66 @@ def resolve(hub: Hub, *, full: bool = False, new_ids: identity.IdSource = identi
     Raises:
         LeaseHeldError: another process has the warehouse open.
     """
+    settings = hub.settings.identity
     with hub.warehouse() as engine, hub.store.runs.open("resolve") as run:
-        create_views(engine, hub.settings.identity.open_platform)
-        _prepare_tables(engine)
-        rules = _rules(hub, engine)
-        report = _Resolving(engine, rules, hub.now()).run(full=full, new_ids=new_ids)
+        prepare_resolving(hub, engine)
+        own = own_phones(engine)
+        stage = _Resolving(
+            engine, rules_of(settings, own), constraints_of(hub.store.decisions.in_force()), settings.sources, hub.now()
+        )
+        report = stage.run(own, full=full, new_ids=new_ids)
         run.add(profiles=report.profiles, customers=report.customers, changed=report.changed, review=report.review)
         run.add(**report.events)
         return report
 
 
-def _prepare_tables(engine: Engine) -> None:
-    schemas = {**identity.SCHEMAS, "events": identity.EVENTS}
-    for name, schema in schemas.items():
-        extend(engine, f"{_PREFIX}{name}", {column.name: SQL_TYPES[column.type] for column in schema})
+def prepare_resolving(hub: Hub, engine: Engine) -> None:
+    """Make the views and tables that resolution reads and writes."""
+    create_views(engine, hub.settings.identity.open_platform)
+    prepare_identity(engine)
     extend(engine, _FINGERPRINTS, {"profile": "VARCHAR", "fingerprint": "UBIGINT"})
+    extend(engine, _OWN, {"phone": "VARCHAR"})
 
 
-def _rules(hub: Hub, engine: Engine) -> Rules:
-    """The defaults, with the chain's own numbers blocked: shops and staff are nobody's identity."""
-    own = engine.rows(
-        """SELECT DISTINCT phone FROM (SELECT phone FROM stores UNION ALL SELECT phone FROM staff
-           UNION ALL SELECT value FROM staff_identifiers WHERE kind = 'phone') WHERE phone IS NOT NULL"""
-    )
-    phones = frozenset({*(row[0] for row in own), *hub.settings.identity.blocked})
-    limit = hub.settings.identity.max_profiles_per_customer
-    return Rules(blocked={"phone": phones, **_everywhere(hub.settings.identity.blocked)}, max_customer=limit)
-
-
-def _everywhere(values: tuple[str, ...]) -> dict[str, frozenset[str]]:
-    return {kind.name: frozenset(values) for kind in identity.DEFAULT_KINDS if kind.name != "phone"} if values else {}
+def constraints_of(decisions: Sequence[IdentityDecision]) -> pa.Table:
+    """Return what people decided as :data:`identity.CONSTRAINTS`."""
+    rows = [
+        {"rule": row.rule, "left": row.left, "right": row.right, "actor": row.actor, "reason": row.reason, "at": row.at}
+        for row in decisions
+    ]
+    return pa.Table.from_pylist(rows, schema=identity.CONSTRAINTS)
 
 
 class _Resolving:
     """One resolution over the warehouse."""
 
-    def __init__(self, engine: Engine, rules: Rules, now: dt.datetime) -> None:
+    def __init__(
+        self, engine: Engine, rules: Rules, constraints: pa.Table, sources: Sequence[str], now: dt.datetime
+    ) -> None:
         self.engine = engine
         self.rules = rules
+        self.constraints = constraints
+        self.sources = sources
         self.now = now
 
-    def run(self, *, full: bool, new_ids: identity.IdSource) -> ResolveReport:
-        since, version = self._progress()
+    def run(self, own: frozenset[str], *, full: bool, new_ids: identity.IdSource) -> ResolveReport:
+        since = int(self.engine.value("SELECT max(seq) FROM _progress WHERE stage = 'resolve'") or 0)
         until = self._newest_change()
-        whole = full or version != self.rules.version
-        if not whole and until <= since:
+        whole = full or rules_version(self.engine) != self.rules.version
+        decided = self._newly_decided()
+        if not whole and until <= since and not decided:
             return self._counted(ResolveReport())
         self.engine.execute("CREATE OR REPLACE TEMP TABLE seen AS FROM seen_fingerprints")
-        changed = None if whole else self._changed(since)
+        changed = None if whole else self._changed(since, own)
         # Only measures of orders may have changed, which are nobody's identity.
-        resolution = None if changed is not None and not len(changed) else self._resolve(changed, new_ids)
+        idle = changed is not None and not len(changed) and not decided
+        resolution = None if idle else self._resolve(changed, new_ids)
         with self.engine.transaction():
             if resolution is not None:
-                self._store(resolution)
-                self._refresh_customers(changed, resolution)
+                store_changes(self.engine, resolution)
+                refresh_customers(self.engine, resolution, changed, now=self.now, sources=self.sources)
                 self._keep_fingerprints(changed)
+                self._keep_own(own)
             self.engine.execute("DELETE FROM _progress WHERE stage = 'resolve'")
             self.engine.execute("INSERT INTO _progress VALUES ('resolve', ?, ?)", [until, self.rules.version])
         if resolution is None:
@@ -124,25 +134,40 @@ class _Resolving:
             ResolveReport(changed=looked_at, events=seen.events, review=seen.review, largest=seen.largest)
         )
 
-    def _progress(self) -> tuple[int, str]:
-        rows = self.engine.rows("SELECT seq, detail FROM _progress WHERE stage = 'resolve'")
-        return (rows[0][0], rows[0][1]) if rows else (0, "")
-
     def _newest_change(self) -> int:
         tables = ("profiles", "orders", "events", "feedback", "stores", "staff")
         newest = " UNION ALL ".join(f"SELECT max(changed_seq) AS seq FROM {table}" for table in tables)
         return int(self.engine.value(f"SELECT coalesce(max(seq), 0) FROM ({newest})"))
 
-    def _changed(self, since: int) -> pa.Array:
-        """Profile keys of which anything is known now that was not, or no longer is."""
+    def _newly_decided(self) -> bool:
+        """Whether people decided or withdrew anything since the last run."""
+        columns = ", ".join(f'"{name}"' for name in identity.KEYS["constraints"])
+        with self.engine.register({"wishes": self.constraints}):
+            one, other = f"SELECT {columns} FROM wishes", f"SELECT {columns} FROM {PREFIX}constraints"
+            news = f"(({one}) EXCEPT ({other})) UNION ALL (({other}) EXCEPT ({one}))"
+            return bool(self.engine.value(f"SELECT count(*) FROM ({news})"))
+
+    def _changed(self, since: int, own: frozenset[str]) -> pa.Array:
+        """Profile keys of which anything is known now that was not, or no longer is; and who carries a shop's new number."""
         table = self.engine.arrow(
             f"""SELECT coalesce(now.profile, before.profile) AS profile
                 FROM seen AS now FULL JOIN {_FINGERPRINTS} AS before ON before.profile = now.profile
                 WHERE now.fingerprint IS DISTINCT FROM before.fingerprint
-                UNION SELECT connection || ':' || source_id FROM profiles WHERE changed_seq > ?""",
-            [since],
+                UNION SELECT connection || ':' || source_id FROM profiles WHERE changed_seq > ?
+                UNION SELECT profile FROM {PREFIX}links WHERE kind = 'phone' AND list_contains(?, value)""",
+            [since, self._own_changes(own)],
         )
-        return _one_array(table["profile"])
+        return table["profile"].combine_chunks().cast(pa.string())
+
+    def _own_changes(self, own: frozenset[str]) -> list[str]:
+        """The chain's own numbers that joined or left since the last run, normalised."""
+        before = {str(row[0]) for row in self.engine.rows(f"FROM {_OWN}")}
+        return sorted({value for raw in own ^ before if (value := normalise.phone(raw).value)})
+
+    def _keep_own(self, own: frozenset[str]) -> None:
+        self.engine.execute(f"DELETE FROM {_OWN}")
+        with self.engine.register({"own": pa.table({"phone": pa.array(sorted(own), pa.string())})}):
+            self.engine.execute(f"INSERT INTO {_OWN} FROM own")
 
     def _keep_fingerprints(self, changed: pa.Array | None) -> None:
         if changed is None:
@@ -156,9 +181,6 @@ class _Resolving:
             )
 
     def _resolve(self, changed: pa.Array | None, new_ids: identity.IdSource) -> Resolution:
-        tables = {name: self.engine.arrow(f"FROM {_PREFIX}{name}") for name in identity.SCHEMAS}
-        _, version = self._progress()
-        previous = State.of(tables, version)
         inputs: dict[str, pa.Table] = {}
         if changed is None:
             inputs = {name: self.engine.arrow(f"FROM seen_{name}") for name in ("profiles", "identifiers")}
@@ -171,113 +193,14 @@ class _Resolving:
             inputs["profiles"],
             inputs["identifiers"],
             at=self.now,
-            previous=previous,
+            previous=load_state(self.engine),
+            constraints=self.constraints,
             rules=self.rules,
             new_ids=new_ids,
             changed=changed,
         )
 
-    def _store(self, resolution: Resolution) -> None:
-        for name, change in resolution.changes.items():
-            if change.is_empty:
-                continue
-            table = f"{_PREFIX}{name}"
-            match = " AND ".join(f"t.{quoted(key)} IS NOT DISTINCT FROM r.{quoted(key)}" for key in change.key)
-            with self.engine.register({"removed_rows": change.removed, "added_rows": change.added}):
-                if change.removed.num_rows:
-                    self.engine.execute(f"DELETE FROM {table} AS t USING removed_rows AS r WHERE {match}")
-                self.engine.execute(f"INSERT INTO {table} BY NAME FROM added_rows")
-        if resolution.events.num_rows:
-            with self.engine.register({"new_events": resolution.events}):
-                self.engine.execute(f"INSERT INTO {_PREFIX}events BY NAME FROM new_events")
-
-    def _refresh_customers(self, changed: pa.Array | None, resolution: Resolution) -> None:
-        """Write the golden records of customers that gained or lost a profile, or of whom anything is known anew."""
-        moved = resolution.changes["memberships"]
-        arrays = [_one_array(moved.added["profile"]), _one_array(moved.removed["profile"])]
-        if changed is not None:
-            arrays.append(changed)
-        judged = resolution.changes["value_states"]
-        tables = {
-            "touched_profiles": pa.table({"profile": pa.concat_arrays(arrays)}),
-            "judged_values": pa.concat_tables([judged.added.select(_VALUE), judged.removed.select(_VALUE)]),
-        }
-        with self.engine.register(tables):
-            where = "" if changed is None else f"WHERE profile IN ({_TOUCHED_PROFILES})"
-            self.engine.execute(
-                f"""CREATE OR REPLACE TEMP TABLE touched AS
-                    SELECT customer AS customer_id FROM {_PREFIX}memberships {where}
-                    UNION SELECT customer_id FROM links {where}"""
-            )
-        for sql in _REFRESH:
-            self.engine.execute(sql, [self.now] if "?" in sql else [])
-        self.engine.execute("DROP TABLE touched")
-
     def _counted(self, report: ResolveReport) -> ResolveReport:
         rows = self.engine.rows("SELECT count(*), count(DISTINCT customer_id) FROM links")
         report.profiles, report.customers = rows[0]
         return report
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    return combined.cast(pa.string())
-
-
-_VALUE = ["kind", "scope", "value"]
-_SAME_VALUE = " AND ".join(f"v.{name} IS NOT DISTINCT FROM i.{name}" for name in _VALUE)
-_TOUCHED_PROFILES = (
-    f"FROM touched_profiles UNION SELECT i.profile FROM {_PREFIX}links AS i JOIN judged_values AS v ON {_SAME_VALUE}"
-)
-
-
-def _latest(column: str) -> str:
-    """The value of the profile that was changed last, among those that have one; one that was changed nobody knows when
-    comes after all others."""
-    when = "coalesce(p.updated_at, TIMESTAMPTZ '-infinity')"
-    return f"arg_max(p.{column}, ({when}, p.connection, p.source_id)) FILTER (p.{column} IS NOT NULL) AS {column}"
-
-
-_FIELDS = ("name", "gender", "birthday", "province", "city", "belonging_store_id", "belonging_guide_id")
-_KINDS = ", ".join(literal(kind.value) for kind in IdentifierKind)
-
-_REFRESH = (
-    # Memberships as the rest of the hub reads them. The source id of a key is what follows its first colon.
-    f"""CREATE OR REPLACE TEMP TABLE new_links AS
-        SELECT m.profile, split_part(m.profile, ':', 1) AS connection,
-               substr(m.profile, strpos(m.profile, ':') + 1) AS source_id, m.customer AS customer_id,
-               coalesce(l.since, ?) AS since
-        FROM {_PREFIX}memberships AS m SEMI JOIN touched ON touched.customer_id = m.customer
-        LEFT JOIN links AS l ON l.profile = m.profile AND l.customer_id = m.customer""",
-    "DELETE FROM links WHERE customer_id IN (FROM touched)",
-    "INSERT INTO links BY NAME FROM new_links",
-    "CREATE OR REPLACE TEMP TABLE old_customers AS SELECT customer_id, since FROM customers SEMI JOIN touched USING (customer_id)",
-    "DELETE FROM customers WHERE customer_id IN (FROM touched)",
-    "DELETE FROM customer_identifiers WHERE customer_id IN (FROM touched)",
-    # One value counts once per customer, however many profiles carry it; the best known and latest comes first. A value that
-    # says nothing of a person (a shop's phone) is no way to reach one.
-    f"""INSERT INTO customer_identifiers BY NAME
-        SELECT l.customer_id, i.kind, i.scope, i.value, count(DISTINCT i.profile)::INTEGER AS profiles,
-               row_number() OVER (PARTITION BY l.customer_id, i.kind
-                                  ORDER BY max((i.assurance, coalesce(i.last_seen, TIMESTAMPTZ '-infinity'))) DESC,
-                                           i.scope, i.value)::INTEGER AS rank
-        FROM {_PREFIX}links AS i JOIN new_links AS l USING (profile)
-        ANTI JOIN (FROM {_PREFIX}value_states WHERE state = 'blocked') AS v ON {_SAME_VALUE}
-        WHERE i.status = 'key' AND i.kind IN ({_KINDS})
-        GROUP BY l.customer_id, i.kind, i.scope, i.value""",
-    f"""INSERT INTO customers BY NAME
-        SELECT l.customer_id, {", ".join(_latest(field) for field in _FIELDS)},
-               min(p.registered_at) AS registered_at, count(*)::INTEGER AS profiles,
-               any_value(phone.value) AS phone, any_value(email.value) AS email,
-               coalesce(any_value(old.since), min(l.since)) AS since
-        FROM new_links AS l
-        LEFT JOIN (SELECT * FROM profiles WHERE NOT deleted) AS p USING (connection, source_id)
-        LEFT JOIN customer_identifiers AS phone
-               ON phone.customer_id = l.customer_id AND phone.kind = 'phone' AND phone.rank = 1
-        LEFT JOIN customer_identifiers AS email
-               ON email.customer_id = l.customer_id AND email.kind = 'email' AND email.rank = 1
-        LEFT JOIN old_customers AS old ON old.customer_id = l.customer_id
-        GROUP BY l.customer_id""",
-    "DROP TABLE new_links",
-    "DROP TABLE old_customers",
-)

@@ -207,6 +207,49 @@ class Deliveries:
         with self._database.read() as session:
             return dict(session.execute(query).tuples().all())
 
+    def sending(self, plan: Plan, batch: int) -> Mapping[str, dt.datetime]:
+        """Return the ids of a batch's rows that were about to be sent and have no outcome, with the time of the intent."""
+        query = select(col(Delivery.id), col(Delivery.intended_at))
+        query = query.where(
+            col(Delivery.plan_id) == plan.id, col(Delivery.batch) == batch, col(Delivery.outcome) == _SENDING
+        )
+        with self._database.read() as session:
+            return dict(session.execute(query).tuples().all())
+
+    def in_doubt(self, connection: str, target: str) -> bool:
+        """Tell whether the outcome of any row of a target is unknown."""
+        query = select(col(LedgerEntry.key)).where(
+            col(LedgerEntry.connection) == connection,
+            col(LedgerEntry.target) == target,
+            col(LedgerEntry.outcome) == OutcomeStatus.UNKNOWN.value,
+        )
+        with self._database.read() as session:
+            return session.scalars(query.limit(1)).first() is not None
+
+    def intended_at(self, ids: Sequence[str]) -> Mapping[str, dt.datetime]:
+        """Return when operations were last about to be sent, of those that are known still."""
+        found: dict[str, dt.datetime] = {}
+        with self._database.read() as session:
+            for chunk in _chunks(ids):
+                query = select(col(Delivery.id), col(Delivery.intended_at)).where(col(Delivery.id).in_(chunk))
+                found |= dict(session.execute(query).tuples().all())
+        return found
+
+    def not_done(self, plan: Plan, operations: Sequence[Operation], lease: HeldLease) -> None:
+        """Record of operations whose outcome was unknown that they were not carried out: they are planned again."""
+        with self._database.write() as session:
+            lease.confirm(session)
+            for chunk in _chunks(operations):
+                session.execute(
+                    update(LedgerEntry)
+                    .where(
+                        col(LedgerEntry.connection) == plan.connection,
+                        col(LedgerEntry.target) == plan.target,
+                        col(LedgerEntry.key).in_([one.key for one in chunk]),
+                    )
+                    .values(outcome=OutcomeStatus.DEFERRED.value, doubtful=False)
+                )
+
     def ledger(self, connection: str, target: str, *, chunk: int = 10_000) -> Iterator[Sequence[LedgerEntry]]:
         """Yield what a target last accepted, ordered by key, in chunks (memory does not grow with the ledger)."""
         after = ""

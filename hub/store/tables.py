@@ -15,6 +15,7 @@ __all__ = [
     "AuditEntry",
     "Cursor",
     "Delivery",
+    "IdentityDecision",
     "Lease",
     "LedgerEntry",
     "Package",
@@ -288,3 +289,23 @@ class AuditEntry(SQLModel, table=True):
     action: str
     subject: str
     detail: dict[str, Any] = _json()
+
+
+class IdentityDecision(SQLModel, table=True):
+    """What a person decided about two profiles; rows are only ever added, and the newest of a pair is in force."""
+
+    __tablename__ = "identity_decisions"
+
+    id: int | None = _number()
+    batch: str = Field(index=True)
+    """One command's rows have one batch."""
+    rule: str
+    """``must_link``, ``cannot_link`` or ``withdrawn``."""
+    left: str
+    right: str
+    """Profile keys; ``left`` comes first in order."""
+    command: str
+    """``merge``, ``unmerge``, ``accept``, ``refuse`` or ``withdraw``."""
+    actor: str
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False))
+    at: dt.datetime = _instant()

@@ -66,6 +66,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_deliveries_run_id"), ["run_id"], unique=False)
 
     op.create_table(
+        "identity_decisions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("batch", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("left", sa.String(), nullable=False),
+        sa.Column("right", sa.String(), nullable=False),
+        sa.Column("command", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("identity_decisions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_identity_decisions_batch"), ["batch"], unique=False)
+
+    op.create_table(
         "leases",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("token", sa.String(), nullable=False),
@@ -250,6 +266,10 @@ def downgrade() -> None:
 
     op.drop_table("ledger")
     op.drop_table("leases")
+    with op.batch_alter_table("identity_decisions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_identity_decisions_batch"))
+
+    op.drop_table("identity_decisions")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_deliveries_run_id"))
         batch_op.drop_index("ix_deliveries_plan_batch")
