@@ -34,11 +34,8 @@ _HEAD = """# Written by `hub demo`: the simulated chain on this machine.
 timezone = "Asia/Shanghai"
 day_cutoff = "04:00"
 
-[scores.rfm]
-window_days = 90
-recency_days = [7, 14, 30, 60]
-frequency = [2, 4, 8, 16]
-monetary = [40, 100, 200, 400]
+[scores.retail]
+trade = "tea"
 """
 
 

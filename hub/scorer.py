@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from hub.models import MemoryModels, ModelStore
 from hub.titles import Title
 
 __all__ = ["Inputs", "Scorer", "ScorerConfig", "Suggestion", "Trait", "TraitType"]
@@ -91,9 +92,9 @@ class Inputs:
 
     Relations by name, in the DuckDB dialect: ``customers`` (one row per live customer: customer_id, ...), ``profiles``,
     ``orders`` (with ``customer_id``; valid orders only, business date before ``today``), ``order_lines``,
-    ``order_tenders``, ``events``, ``feedback``, ``products``, ``stores``, ``staff``.
+    ``order_tenders``, ``events``, ``feedback``, ``cards`` (memberships), ``products``, ``stores``, ``staff``.
 
-    Beside them the relations of :meth:`Scorer.tables`, this scorer's own and those of the scorers it needs, and the traits of
+    Beside them the relations of :meth:`Scorer.population` and :meth:`Scorer.tables`, this scorer's own and those of the scorers it needs, and the traits of
     the scorers it needs as ``score_NAME``.
 
     Attributes:
@@ -105,6 +106,7 @@ class Inputs:
         zone: the chain's time zone (IANA name).
         day_cutoff: when the shop's day begins.
         currency: the chain's currency (ISO 4217).
+        models: what scorers have learnt, see :mod:`hub.models`.
     """
 
     as_of: dt.datetime
@@ -115,6 +117,7 @@ class Inputs:
     zone: str = "Asia/Shanghai"
     day_cutoff: dt.time = dt.time.min
     currency: str = "CNY"
+    models: ModelStore = field(default_factory=MemoryModels)
 
     @property
     def today(self) -> str:
@@ -147,16 +150,28 @@ class Scorer(ABC):
         traits: what it works out.
         Config: pydantic model of its settings.
         needs: scorers that run first; it may read their tables, traits and settings.
-        per_customer: a customer's traits follow from the facts of that customer, the assortment, the shops and the settings
-            alone. Between two runs of one business day only customers whose facts changed are then scored again; a scorer
-            that compares customers with each other leaves this False and sees everybody each time.
     """
 
     name: ClassVar[str]
     traits: ClassVar[tuple[Trait, ...]]
     Config: ClassVar[type[ScorerConfig]] = ScorerConfig
     needs: ClassVar[tuple[str, ...]] = ()
-    per_customer: ClassVar[bool] = False
+
+    def per_customer(self, config: Any) -> bool:  # noqa: ARG002 - what an overriding scorer is given
+        """Say whether a customer's traits follow from the facts of that customer, the assortment, the shops, the settings and
+        :meth:`population` alone.
+
+        Between two runs of one business day only customers whose facts changed are then scored again; a scorer that
+        compares customers with each other says False and sees everybody each time.
+        """
+        return False
+
+    def population(self, inputs: Inputs) -> Mapping[str, str]:  # noqa: ARG002 - what an overriding scorer is given
+        """Return relations over all customers: name to ``SELECT``; shares of the chain, cut points of the month.
+
+        They are made when everybody is scored, and kept for the runs of the same day that score changed customers only.
+        """
+        return {}
 
     def tables(self, inputs: Inputs) -> Mapping[str, str]:  # noqa: ARG002 - what an overriding scorer is given
         """Return relations to make once before scoring: name to ``SELECT``, each may read those before it.

@@ -121,6 +121,7 @@ def inputs_for(
         zone=hub.settings.zone.key,
         day_cutoff=hub.settings.hub.day_cutoff,
         currency=hub.settings.hub.currency,
+        models=hub.models,
     )
 
 
@@ -133,16 +134,17 @@ def _run_scorers(
         inputs = inputs_for(hub, engine, scorers, name, as_of, day)
         with contained(f"Scoring with {name}"):
             scorer = kind()
-            _make_tables(engine, scorer, inputs)
+            _make_tables(engine, scorer.population(inputs))
+            _make_tables(engine, scorer.tables(inputs))
             found[name] = _run_scorer(engine, scorer, inputs)
         hub.progress.advance("score")
     hub.progress.finish("score")
     return found
 
 
-def _make_tables(engine: Engine, scorer: Scorer, inputs: Inputs) -> None:
+def _make_tables(engine: Engine, relations: Mapping[str, str]) -> None:
     """Make a scorer's own relations; they go with the views that they are made of."""
-    for name, sql in scorer.tables(inputs).items():
+    for name, sql in relations.items():
         engine.execute(f"CREATE TABLE scoring.inputs.{quoted(name)} AS {sql}")
 
 

@@ -82,6 +82,8 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
         "order_tenders": f"SELECT i.*, {of_orders.format('orders_tenders')}",
         "events": happened("events"),
         "feedback": happened("feedback"),
+        "cards": "SELECT c.*, p.customer_id FROM main.profiles_cards AS c "
+        "JOIN scoring.inputs.profiles AS p USING (connection, source_id)",
         "products": "FROM main.products WHERE NOT deleted",
         "stores": "FROM main.stores WHERE NOT deleted",
         "staff": "FROM main.staff WHERE NOT deleted",

@@ -1,4 +1,4 @@
-"""Scores and segments for store chains: recency, frequency, monetary value (RFM)."""
+"""Scores and segments for store chains."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from hub.hookspecs import hookimpl
 from hub.scorer import Scorer
 from hub.segments import Segment
-from plugins.retail.rfm import Rfm
-from plugins.retail.segments import RFM_SEGMENTS
+from plugins.retail.scorer import Retail
+from plugins.retail.segments import SEGMENTS
 
 hub_api = 1
 
 
 @hookimpl
 def register_scorers() -> Sequence[type[Scorer]]:
-    """Offer the RFM scorer."""
-    return [Rfm]
+    """Offer the scorers."""
+    return [Retail]
 
 
 @hookimpl
 def register_segments() -> Sequence[Segment]:
-    """Offer the RFM segments."""
-    return RFM_SEGMENTS
+    """Offer the segments."""
+    return SEGMENTS

@@ -1,78 +1,97 @@
-"""RFM: how recently, how often and for how much a customer buys.
+"""Recency, frequency, monetary value: measures, scores, and the classes made of the scores.
 
-Recency is the number of days from the last purchase day to the shop's day of ``as_of``; frequency counts purchase *days* in
-the window, so that a split bill is one visit; monetary value is net of refunds. The window's last day is the day before
-``as_of``. Customers who never bought have no scores.
+Scores come from cut points. In ``fixed`` mode the chain chose them; in ``quantile`` mode they part the buyers of the first day
+of the month into equal shares by 1 + min(k-1, floor(k * (number strictly worse) / N)), so that equal values have equal scores
+whatever the order of the rows, and nobody moves in between only because others did.
 """
 
 from __future__ import annotations
 
-from hub.scorer import Inputs, Scorer, Trait, TraitType
-from hub.titles import Title
-from plugins.retail.config import RfmConfig
+from collections.abc import Mapping
 
-__all__ = ["Rfm"]
+from plugins.retail.rules import RfmRules, RuleSet, Weights
 
-_NEVER = "never bought"
+__all__ = ["MEASURES", "cut_points", "measures", "scores", "weighted"]
 
-
-def _trait(name: str, kind: TraitType, zh: str, en: str, unit: str, description: str) -> Trait:
-    return Trait(name, kind, Title(zh, en), unit, description, _NEVER)
-
-
-class Rfm(Scorer):
-    """Recency, frequency, monetary value, and their scores."""
-
-    name = "rfm"
-    Config = RfmConfig
-    traits = (
-        _trait("first_order_date", TraitType.DATE, "首次消费日", "First purchase day", "", "The shop's day of the first purchase."),
-        _trait("last_order_date", TraitType.DATE, "最近消费日", "Last purchase day", "", "The shop's day of the last purchase."),
-        _trait("orders_life", TraitType.INTEGER, "累计订单数", "Orders, lifetime", "orders", "Valid orders ever."),
-        _trait("net_value_life", TraitType.AMOUNT, "累计净消费", "Net value, lifetime", "currency", "Net of refunds, delivery excluded."),
-        _trait("rfm_r_days", TraitType.INTEGER, "最近消费距今天数", "Recency", "d", "Days from the last purchase day to as_of's day."),
-        _trait("rfm_f", TraitType.INTEGER, "消费频次", "Frequency", "d", "Purchase days in the window."),
-        _trait("rfm_m", TraitType.AMOUNT, "消费金额", "Monetary value", "currency", "Net value in the window."),
-        _trait("rfm_r_score", TraitType.INTEGER, "R 分", "Recency score", "1-5", "5 is most recent."),
-        _trait("rfm_f_score", TraitType.INTEGER, "F 分", "Frequency score", "1-5", "5 is most frequent."),
-        _trait("rfm_m_score", TraitType.INTEGER, "M 分", "Monetary score", "1-5", "5 is most valuable."),
-        _trait("rfm_code", TraitType.TEXT, "RFM 编码", "RFM code", "", "The three scores, e.g. 541."),
-    )  # fmt: skip
-
-    def score(self, inputs: Inputs) -> str:
-        """Return one pass over the orders, scored by cut points or by shares of the buyers."""
-        config: RfmConfig = inputs.config
-        window = f"business_date >= {inputs.today} - {config.window_days}"
-        scores = _fixed(config) if config.mode == "fixed" else _QUANTILE
-        return f"""
-            WITH bought AS (
-                SELECT customer_id,
-                       min(business_date) FILTER (kind <> 'refund') AS first_order_date,
-                       max(business_date) FILTER (kind <> 'refund') AS last_order_date,
-                       count(*) FILTER (kind <> 'refund') AS orders_life,
-                       sum(net_amount) AS net_value_life,
-                       count(DISTINCT business_date) FILTER (kind <> 'refund' AND {window}) AS rfm_f,
-                       coalesce(sum(net_amount) FILTER ({window}), 0) AS rfm_m
-                FROM orders GROUP BY customer_id
-                HAVING orders_life > 0
-            ), measured AS (SELECT *, {inputs.today} - last_order_date AS rfm_r_days FROM bought),
-            scored AS (SELECT *, {scores} FROM measured)
-            SELECT *, concat(rfm_r_score, rfm_f_score, rfm_m_score) AS rfm_code FROM scored"""
+MEASURES: Mapping[str, tuple[str, str]] = {
+    "recency_days": ("r", "rfm_r_days"),
+    "frequency": ("f", "rfm_f"),
+    "monetary": ("m", "rfm_m"),
+}
+"""Rule with the cut points: letter of the score, trait that is measured."""
 
 
-def _fixed(config: RfmConfig) -> str:
-    """Scores from cut points that a business chose."""
-    recency = " + ".join(f"(rfm_r_days <= {limit})::INTEGER" for limit in config.recency_days)
-    frequency = " + ".join(f"(rfm_f >= {limit})::INTEGER" for limit in config.frequency)
-    monetary = " + ".join(f"(rfm_m >= {limit})::INTEGER" for limit in config.monetary)
-    return f"1 + {recency} AS rfm_r_score, 1 + {frequency} AS rfm_f_score, 1 + {monetary} AS rfm_m_score"
+def measures(rules: RfmRules) -> str:
+    """Return the measures' columns over the feature table."""
+    value = "net_window"
+    if rules.value == "per_visit":
+        value = "CASE WHEN days_window > 0 THEN (net_window::DOUBLE / days_window)::DECIMAL(18,4) ELSE 0 END"
+    return f"recency AS rfm_r_days, {rules.unit}_window AS rfm_f, {value} AS rfm_m"
 
 
-def _share(order: str) -> str:
-    """1 + min(4, ⌊5 · (number strictly worse) / N⌋): equal values get equal scores, whatever the order of the rows."""
-    return f"1 + least(4, (5 * (rank() OVER (ORDER BY {order}) - 1)) // count(*) OVER ())"
+def cut_points(rules: RfmRules, buyers: str) -> str:
+    """Return a ``SELECT`` of the quantile cut points in one row: lists ``r_cuts``, ``f_cuts``, ``m_cuts``.
+
+    Args:
+        rules: the RFM rules; their ``bins`` say how many shares.
+        buyers: a relation with the measures of the buyers of the month's first day.
+    """
+    columns = []
+    for letter, column in MEASURES.values():
+        worse, edge = (f"{column} DESC", "max") if letter == "r" else (column, "min")
+        columns.append(
+            f"""(SELECT list(cut ORDER BY k) FROM (SELECT k, {edge}(value)::DOUBLE AS cut FROM
+                (SELECT {column} AS value, {rules.bins} * (rank() OVER (ORDER BY {worse}) - 1) // count(*) OVER () AS share
+                 FROM {buyers}) JOIN range(1, {rules.bins}) AS b(k) ON share >= k GROUP BY k)) AS {letter}_cuts"""
+        )
+    return f"SELECT {', '.join(columns)}"
 
 
-_QUANTILE = (
-    f"{_share('rfm_r_days DESC')} AS rfm_r_score, {_share('rfm_f')} AS rfm_f_score, {_share('rfm_m')} AS rfm_m_score"
-)
+def scores(rules: RfmRules) -> str:
+    """Return the score columns; quantile mode reads the table ``rfm_cut_points``."""
+    columns = [f"{_score(rules, name)} AS rfm_{letter}_score" for name, (letter, _) in MEASURES.items()]
+    return ", ".join(columns)
+
+
+def _score(rules: RfmRules, name: str) -> str:
+    letter, column = MEASURES[name]
+    compare = "<=" if letter == "r" else ">="
+    if rules.mode == "fixed":
+        reached = " + ".join(f"({column} {compare} {value})::INTEGER" for value in getattr(rules, name))
+    else:
+        # A share that nobody is in (equal values) has no cut point: nobody reaches it.
+        reached = f"coalesce(len(list_filter({letter}_cuts, lambda cut: {column} {compare} cut)), 0)"
+    return f"CASE WHEN {column} IS NOT NULL THEN 1 + {reached} END"
+
+
+def code(rules: RfmRules) -> str:
+    """Return the column of the three scores in one text: 541, or 10-4-1 where a score has two digits."""
+    apart = "-" if max(rules.scores(name) for name in MEASURES) > 9 else ""
+    return f"CASE WHEN rfm_r_score IS NOT NULL THEN concat_ws('{apart}', rfm_r_score, rfm_f_score, rfm_m_score) END"
+
+
+_STAGES_OF_WEIGHTS = {"new": ("new",), "repurchase": ("repurchase", "revived"), "active": ("active",)}
+
+
+def weighted(rules: RuleSet) -> str:
+    """Return the columns of the lifecycle-weighted score, 0 to 100, and of the weights used."""
+    parts = []
+    for name, (letter, _) in MEASURES.items():
+        parts.append((letter, f"(rfm_{letter}_score - 1) / {rules.rfm.scores(name) - 1}.0"))
+
+    def value(weights: Weights) -> str:
+        return (
+            "round(100 * (" + " + ".join(f"{getattr(weights, letter)!r} * {part}" for letter, part in parts) + "), 2)"
+        )
+
+    def told(weights: Weights) -> str:
+        return f"'{weights.r:g}/{weights.f:g}/{weights.m:g}'"
+
+    columns = []
+    for name, show in (("rfm_value", value), ("rfm_weights", told)):
+        cases = " ".join(
+            f"WHEN lifecycle_stage IN ({', '.join(map(repr, stages))}) THEN {show(getattr(rules.weights, weights))}"
+            for weights, stages in _STAGES_OF_WEIGHTS.items()
+        )
+        columns.append(f"CASE WHEN rfm_r_score IS NULL THEN NULL {cases} ELSE {show(rules.weights.away)} END AS {name}")
+    return ", ".join(columns)

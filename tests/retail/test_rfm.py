@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from till import ZONE, Till, days_ago, order, refund
 
 from hub.records import Identifier, IdentifierKind, OrderKind, OrderStatus
-from plugins.retail.config import RfmConfig
+from plugins.retail.rules import RfmRules
 
 
 def at(text: str) -> dt.datetime:
@@ -209,7 +209,7 @@ class TestScores:
 
     def test_cut_points_must_rise(self) -> None:
         with pytest.raises(ValidationError, match="must rise"):
-            RfmConfig(monetary=(100, 100, 800, 2000))
+            RfmRules(monetary=(100, 100, 800, 2000))
 
 
 purchases = st.lists(

@@ -8,8 +8,8 @@ from itertools import product
 from till import Till
 
 from hub.segments import check_where
-from plugins.retail.rfm import Rfm
-from plugins.retail.segments import FAMILY, RFM_SEGMENTS
+from plugins.retail.scorer import Retail
+from plugins.retail.segments import RFM as RFM_SEGMENTS
 
 COLUMNS = ("rfm_r_score", "rfm_f_score", "rfm_m_score")
 SCORES = [*product(range(1, 6), repeat=3), (None, None, None)]
@@ -46,11 +46,11 @@ def test_a_few_that_everybody_knows(till: Till) -> None:
 
 
 def test_they_are_of_one_family_and_use_the_scorers_traits_only() -> None:
-    traits = {trait.name for trait in Rfm.traits}
-    assert {segment.family for segment in RFM_SEGMENTS} == {FAMILY}
+    traits = {trait.name for trait in Retail.traits}
+    assert {segment.family for segment in RFM_SEGMENTS} == {"rfm"}
     assert [problem for segment in RFM_SEGMENTS for problem in check_where(segment.where, traits)] == []
     assert all(segment.title.zh and segment.title.en and segment.description for segment in RFM_SEGMENTS)
 
 
 def test_every_trait_says_what_it_is() -> None:
-    assert all(trait.title.zh and trait.title.en and trait.description and trait.null_rule for trait in Rfm.traits)
+    assert all(trait.title.zh and trait.title.en and trait.description and trait.null_rule for trait in Retail.traits)

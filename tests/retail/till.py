@@ -1,4 +1,4 @@
-"""Orders in a warehouse in memory, and the RFM scores of those who placed them."""
+"""Orders in a warehouse in memory, and the traits of those who placed them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from zoneinfo import ZoneInfo
 
 from hub.columns import to_arrow
 from hub.records import Event, Order, OrderKind, Record
-from hub.scorer import Inputs
+from hub.scorer import Inputs, Scorer
 from hub.warehouse.engine import DuckDBEngine
 from hub.warehouse.inputs import scoring_inputs
-from plugins.retail.config import RfmConfig
-from plugins.retail.rfm import Rfm
+from plugins.retail.scorer import Retail
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TODAY = dt.datetime(2026, 4, 1, 10, 0, tzinfo=ZONE)
@@ -35,6 +34,21 @@ def order(number: str, buyer: str | None, amount: str, days: float = 10, **more:
 def refund(number: str, of: str | None, amount: str, days: float = 5, buyer: str | None = "anna", **more: Any) -> Order:
     """A refund ticket; ``amount`` without sign."""
     return order(number, buyer, f"-{amount}", days, kind=OrderKind.REFUND, original_id=of, **more)
+
+
+_RFM = (
+    "first_order_date",
+    "last_order_date",
+    "orders_life",
+    "net_value_life",
+    "rfm_r_days",
+    "rfm_f",
+    "rfm_m",
+    "rfm_r_score",
+    "rfm_f_score",
+    "rfm_m_score",
+    "rfm_code",
+)
 
 
 class Till:
@@ -59,6 +73,8 @@ class Till:
             "INSERT INTO links BY NAME SELECT DISTINCT profile, connection, substr(profile, 5) AS source_id, "
             "substr(profile, 5) AS customer_id FROM temp.profile_keys WHERE profile IS NOT NULL"
         )
+        self.engine.execute("DELETE FROM customers")
+        self.engine.execute("INSERT INTO customers BY NAME SELECT DISTINCT customer_id FROM links")
 
     def _put(self, kind: type[Record], records: Iterable[Record]) -> None:
         for table, rows in to_arrow(kind, list(records)).items():
@@ -71,11 +87,34 @@ class Till:
         with scoring_inputs(self.engine, as_of, ZONE, cutoff):
             return self.engine.rows(query)
 
-    def rfm(
-        self, as_of: dt.datetime = TODAY, cutoff: dt.time = dt.time.min, **settings: Any
+    def traits(
+        self,
+        as_of: dt.datetime = TODAY,
+        cutoff: dt.time = dt.time.min,
+        kind: type[Scorer] = Retail,
+        **settings: Any,
     ) -> dict[str, dict[str, Any]]:
-        """The RFM traits of every buyer."""
+        """The traits of every customer, by one scorer."""
         with scoring_inputs(self.engine, as_of, ZONE, cutoff) as day:
-            inputs = Inputs(as_of, day, RfmConfig(**settings), self.engine.arrow)
-            rows = self.engine.arrow(f"FROM ({Rfm().score(inputs)}) ORDER BY customer_id").to_pylist()
-        return {row.pop("customer_id"): row for row in rows}
+            return self._scored(kind, as_of, day, settings)
+
+    def _scored(
+        self, kind: type[Scorer], as_of: dt.datetime, day: dt.date, settings: dict[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        retail = Retail.Config.model_validate(settings)
+        found: dict[str, dict[str, Any]] = {}
+        for one in (Retail, kind) if kind is not Retail else (Retail,):
+            config = retail if one is Retail else one.Config()
+            inputs = Inputs(as_of, day, config, self.engine.arrow, {"retail": retail})
+            scorer = one()
+            for name, sql in {**scorer.population(inputs), **scorer.tables(inputs)}.items():
+                self.engine.execute(f"CREATE TABLE scoring.inputs.{name} AS {sql}")
+            self.engine.execute(f"CREATE TABLE scoring.inputs.score_{one.name} AS {scorer.score(inputs)}")
+            rows = self.engine.arrow(f"FROM score_{one.name} ORDER BY customer_id").to_pylist()
+            found = {row.pop("customer_id"): row for row in rows}
+        return found
+
+    def rfm(self, as_of: dt.datetime = TODAY, cutoff: dt.time = dt.time.min, **rfm: Any) -> dict[str, dict[str, Any]]:
+        """The RFM traits of every buyer."""
+        found = self.traits(as_of, cutoff, rfm=rfm)
+        return {who: {name: row[name] for name in _RFM} for who, row in found.items() if row["rfm_r_days"] is not None}

@@ -86,7 +86,7 @@ def test_faults_end_in_the_same_tables(new_rig: NewRig, undisturbed: dict[str, A
 
 def test_shop_goes_in_and_segments_come_back_as_tags(rig: Rig) -> None:
     names = '\n[connections.yz.attributes]\nrfm_code = "RFM"\nr_score = "R分"\nnet_value = "累计净消费"\n'
-    cuts = "\n[scores.rfm]\nwindow_days = 60\nrecency_days = [7, 14, 30, 45]\nfrequency = [1, 2, 3, 4]\nmonetary = [15, 25, 40, 60]\n"
+    cuts = "\n[scores.retail.rfm]\nwindow_days = 60\nrecency_days = [7, 14, 30, 45]\nfrequency = [1, 2, 3, 4]\nmonetary = [15, 25, 40, 60]\n"
     hub = rig.hub(extra=names + cuts + rig.sim.syncs("yz"))
     assert tell(ingest(hub)) == []
     for _ in range(2):

@@ -1,0 +1,117 @@
+"""Rule packs by trade: the limits, windows and cut points that a chain starts from, every one of them a parameter.
+
+``retail`` is for a chain of no particular trade. Days unless said otherwise; money in the chain's currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["PACKS"]
+
+
+def _stages(new: int, active: int, slipping: int, sleeping: int) -> dict[str, int]:
+    return {"new": new, "active": active, "slipping": slipping, "sleeping": sleeping}
+
+
+_TEA_SLOTS: Final = {
+    "breakfast": [6, 10],
+    "noon": [10, 14],
+    "afternoon": [14, 17],
+    "evening": [17, 21],
+    "night": [21, 6],
+}
+
+PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "retail": {"stages": _stages(30, 60, 120, 240)},
+    # 茶饮、咖啡: the week is the rhythm; two months of silence are sleep.
+    "tea": {
+        "stages": _stages(30, 30, 59, 180),
+        "rfm": {
+            "window_days": 90,
+            "recency_days": [7, 14, 30, 60],
+            "frequency": [2, 4, 8, 16],
+            "monetary": [40, 100, 200, 400],
+        },
+        "preference": {"half_life_days": 30},
+        "slots": _TEA_SLOTS,
+    },
+    # 餐饮: guests come back within a week or a month.
+    "restaurant": {
+        "stages": _stages(30, 30, 60, 180),
+        "rfm": {
+            "window_days": 180,
+            "recency_days": [7, 14, 30, 60],
+            "frequency": [2, 4, 8, 16],
+            "monetary": [150, 400, 1000, 2500],
+        },
+        "preference": {"half_life_days": 60},
+        "slots": {"breakfast": [6, 10], "lunch": [10, 14], "tea": [14, 17], "dinner": [17, 21], "night": [21, 6]},
+    },
+    # 便利店、生鲜
+    "convenience": {
+        "stages": _stages(21, 21, 45, 120),
+        "rfm": {
+            "window_days": 90,
+            "recency_days": [5, 10, 21, 45],
+            "frequency": [3, 8, 16, 32],
+            "monetary": [60, 200, 500, 1200],
+        },
+    },
+    # 服装: two seasons a year.
+    "apparel": {
+        "stages": _stages(60, 120, 210, 400),
+        "rfm": {
+            "window_days": 730,
+            "recency_days": [60, 120, 210, 400],
+            "frequency": [2, 3, 5, 8],
+            "monetary": [500, 1500, 4000, 10000],
+        },
+        "preference": {"half_life_days": 180},
+    },
+    # 母婴: the baby's month; a child that has outgrown the range is a natural exit.
+    "mother_baby": {
+        "stages": _stages(30, 45, 75, 180),
+        "rfm": {
+            "window_days": 365,
+            "recency_days": [20, 45, 75, 180],
+            "frequency": [2, 4, 8, 14],
+            "monetary": [300, 1000, 3000, 8000],
+        },
+        "exit": {"child_months": 72},
+    },
+    # 美妆、个护: until the bottle is empty.
+    "beauty": {
+        "stages": _stages(30, 90, 150, 365),
+        "rfm": {
+            "window_days": 365,
+            "recency_days": [45, 90, 150, 365],
+            "frequency": [2, 3, 5, 8],
+            "monetary": [200, 600, 1500, 4000],
+        },
+    },
+    # 鲜花、礼品: bought for occasions, most of them once a year; active until 30 days after the own occasion of next year.
+    "flowers": {
+        "stages": _stages(60, 395, 485, 730),
+        "rfm": {
+            "window_days": 730,
+            "recency_days": [60, 180, 395, 485],
+            "frequency": [2, 3, 4, 6],
+            "monetary": [150, 400, 900, 2000],
+        },
+        "preference": {"half_life_days": 365},
+    },
+    # 健身、服务: visits, and the card's last day.
+    "gym": {
+        "stages": _stages(30, 14, 30, 90),
+        "rfm": {
+            "window_days": 180,
+            "recency_days": [4, 7, 14, 30],
+            "frequency": [4, 12, 24, 48],
+            "monetary": [200, 600, 1500, 4000],
+        },
+        "exit": {"card_expired_days": 60},
+    },
+}
+"""Trade to settings, laid under what the chain's own rule set says."""
