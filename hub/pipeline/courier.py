@@ -6,23 +6,26 @@ rows behind it are told as ``deferred`` and planned anew by the next run.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hub.chunks import chunks
 from hub.crashpoints import crash_point
 from hub.destination import Destination, Operation, OperationKind, Outcome, OutcomeStatus, Target
-from hub.errors import AuthError, DeferError, HubError, PluginError, RetryError, StopError, StreamError
+from hub.errors import HubError, PluginError
+from hub.pipeline.handover import Handover
 from hub.pipeline.push_plan import INVALID_BATCHES, PlannedRow, read_plan
 from hub.pipeline.push_report import SyncReport
+from hub.plugins import contained
 from hub.progress import Progress
 from hub.redaction import redact
 from hub.store.deliveries import Decided, Deliveries
 from hub.store.leases import HeldLease
 from hub.store.tables import Plan
 
-__all__ = ["Courier", "Round"]
+__all__ = ["Courier", "Round", "looked_up"]
 
 _CHUNK = 5_000
 """Rows written down in one transaction."""
@@ -44,6 +47,7 @@ class Round:
         target: what of it is written.
         key: kind of key the rows are addressed by.
         secrets: the connection's secrets, kept out of every message.
+        sleep: waits that many seconds.
         deliveries: where intents and outcomes are written down.
         progress: told how far it has come.
         run_id: the run that sends.
@@ -55,6 +59,7 @@ class Round:
     target: Target
     key: str
     secrets: tuple[str, ...]
+    sleep: Callable[[float], None]
     deliveries: Deliveries
     progress: Progress
     run_id: str
@@ -75,6 +80,8 @@ class Courier:
         self.on = on
         self.plan = plan
         self.file = file
+        where = f"{plan.connection}/{plan.target}"
+        self.handover = Handover(on.destination, on.target, where, on.secrets, on.sleep)
 
     def deliver(self) -> None:
         """Deliver every batch of a new plan; behind a fault, rows are put off."""
@@ -91,6 +98,17 @@ class Courier:
         for number, rows in self._with_progress():
             if number in batches and self.on.report.error is None:
                 self._send(number, rows)
+
+    def look_up(self, batches: Collection[int]) -> None:
+        """Ask the destination what became of the rows of these batches that have no outcome, and write it down."""
+        for number, rows in self._batches():
+            if number in batches:
+                open_ids = self.on.deliveries.sending(self.plan, number)
+                held = [row for row in rows if row.operation.id in open_ids]
+                since = min(open_ids.values(), default=None)
+                if since is not None:
+                    outcomes = looked_up(self.on, [row.operation for row in held], since)
+                    self._decide((row, outcomes[row.operation.id]) for row in held if row.operation.id in outcomes)
 
     def _with_progress(self) -> Iterator[tuple[int, Iterable[PlannedRow]]]:
         self.on.progress.start(self.plan.sync, self.plan.operations)
@@ -111,9 +129,11 @@ class Courier:
         held = list(rows)
         self._intend(number, held)
         crash_point("push.intended")
-        outcomes = {outcome.operation_id: outcome for outcome in self._write(row.operation for row in held)}
+        outcomes = self.handover.send([row.operation for row in held])
         crash_point("push.sent")
-        self._decide((row, outcomes.get(row.operation.id) or self._unanswered(row)) for row in held)
+        self._decide((row, outcomes[row.operation.id]) for row in held)
+        if self.handover.error is not None:
+            self._note(self.handover.error)
         crash_point("push.decided")
 
     def _send_whole(self, number: int) -> None:
@@ -121,7 +141,9 @@ class Courier:
         for chunk in chunks((row for row in self._whole() if row.operation.kind is not OperationKind.KEEP), _CHUNK):
             self._intend(number, chunk)
         crash_point("push.intended")
-        self._decide(self._paired(self._write(row.operation for row in self._whole())))
+        self._decide(self._paired(self.handover.outcomes_of(row.operation for row in self._whole())))
+        if self.handover.error is not None:
+            self._note(self.handover.error)
         crash_point("push.decided")
 
     def _whole(self) -> Iterator[PlannedRow]:
@@ -136,36 +158,12 @@ class Courier:
             if position == 0:
                 crash_point("push.sent")
             if outcome is not None and outcome.operation_id != row.operation.id:
-                self._note(_out_of_order(self.on.target))
+                self.handover.error = _out_of_order(self.on.target)
                 outcomes, outcome = iter(()), None
-            yield row, outcome or self._unanswered(row)
+            yield row, outcome or self.handover.unanswered(row.operation)
         # The plugin may have work to do after its last outcome.
         if next(outcomes, None) is not None:
-            self._note(_out_of_order(self.on.target))
-
-    def _write(self, operations: Iterable[Operation]) -> Iterator[Outcome]:
-        """Iterate the destination's outcomes; a fault ends them and is kept in the report."""
-        try:
-            for outcome in self.on.destination.write(self.on.target, operations):
-                yield self._checked(outcome)
-        except HubError as error:
-            self._note(error)
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the rows it left get an outcome
-            self._note(
-                PluginError(
-                    f"Writing to {self.plan.connection}/{self.plan.target} failed inside the plugin: "
-                    f"{type(error).__name__}: {redact(str(error), self.on.secrets)}",
-                    code="plugin_failed",
-                    hint="Report this to the plugin's author, with the traceback of `hub push --debug`.",
-                )
-            )
-
-    def _checked(self, outcome: Outcome) -> Outcome:
-        """Return an outcome fit to be kept; plugins are strangers."""
-        if not isinstance(outcome, Outcome):
-            raise TypeError(f"write() gave {type(outcome).__name__} instead of an Outcome")
-        code, message = (redact(text, self.on.secrets) for text in (outcome.code, outcome.message))
-        return replace(outcome, status=OutcomeStatus(outcome.status), code=code, message=message)
+            self.handover.error = _out_of_order(self.on.target)
 
     def _note(self, error: HubError) -> None:
         self.on.report.error = error
@@ -174,14 +172,6 @@ class Courier:
             self.on.deliveries.switch_off(self.plan.connection, self.plan.target, error.code, reason)
 
     # Outcomes of rows the destination said nothing about.
-
-    def _unanswered(self, row: PlannedRow) -> Outcome:
-        error = self.on.report.error
-        if error is None:
-            reason = "The plugin gave no outcome for this row."
-            return Outcome(row.operation.id, OutcomeStatus.UNKNOWN, "no_outcome", reason)
-        status = OutcomeStatus.DEFERRED if _says_not_sent(error) else OutcomeStatus.UNKNOWN
-        return Outcome(row.operation.id, status, error.code, redact(error.message, self.on.secrets))
 
     def _put_off(self, row: PlannedRow) -> Outcome:
         code = self.on.report.error.code if self.on.report.error else ""
@@ -215,11 +205,16 @@ class Courier:
         self.on.progress.advance(self.plan.sync, len(decided))
 
 
-def _says_not_sent(error: HubError) -> bool:
-    """Whether an error says of the rows without an outcome that they were not carried out."""
-    if isinstance(error, RetryError):
-        return not error.sent
-    return isinstance(error, DeferError | AuthError | StreamError | StopError) and not isinstance(error, PluginError)
+def looked_up(on: Round, operations: Sequence[Operation], since: dt.datetime) -> dict[str, Outcome]:
+    """Ask a destination what became of operations; return what it could tell, by operation id.
+
+    Raises:
+        HubError: it cannot be asked now.
+    """
+    with contained(f"Looking up {on.target.name}", on.secrets):
+        found = {one.operation_id: one for one in on.destination.look_up(on.target, operations, since)}
+    told = {OutcomeStatus.ACCEPTED, OutcomeStatus.UNCHANGED, OutcomeStatus.DEFERRED}
+    return {one.id: found[one.id] for one in operations if one.id in found and found[one.id].status in told}
 
 
 def _out_of_order(target: Target) -> PluginError:

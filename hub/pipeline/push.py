@@ -19,6 +19,7 @@ from hub.destination import Destination, Outcome, OutcomeStatus, Target
 from hub.errors import ConfigError, DeferError, HubError, StreamError
 from hub.pipeline.courier import Courier, Round
 from hub.pipeline.publish import snapshot_views
+from hub.pipeline.push_doubt import look_up_killed, look_up_unknown
 from hub.pipeline.push_plan import Planner, check_sync
 from hub.pipeline.push_report import PushReport, SyncReport
 from hub.pipeline.segment import segments_of
@@ -140,6 +141,7 @@ class SyncPusher:
                 self._require_on()
                 self._recover(run, lease)
                 if self.report.error is None:
+                    self._look_up(run, lease)
                     self._plan_and_deliver(run, lease)
                 self._finish(run)
 
@@ -183,10 +185,24 @@ class SyncPusher:
         self.report.recovered += sum(undecided.values())
         same = (plan.connection, plan.target) == (self.sync.to, self.sync.target)
         # The plan's file may be on the disk of another machine. What is unknown there is planned again by the diff.
-        if self.target.idempotent and same and self._file(plan).exists():
-            self._courier(plan, run, lease).deliver_again(undecided)
-        else:
-            self.report.add(OutcomeStatus.UNKNOWN, self.hub.store.deliveries.give_up(plan, _INTERRUPTED, lease))
+        if same and self._file(plan).exists():
+            courier = self._courier(plan, run, lease)
+            if self.target.idempotent:
+                courier.deliver_again(undecided)
+                return
+            if self.target.can_look_up and (why_not := look_up_killed(courier, list(undecided))):
+                run.notes.append(why_not)
+        self.report.add(OutcomeStatus.UNKNOWN, self.hub.store.deliveries.give_up(plan, _INTERRUPTED, lease))
+
+    def _look_up(self, run: OpenRun, lease: HeldLease) -> None:
+        """Ask the destination about rows whose outcome is unknown, so that they need not wait for a person."""
+        if not self.target.can_look_up or not self.hub.store.deliveries.in_doubt(self.sync.to, self.sync.target):
+            return
+        with self.hub.workbench() as engine:
+            plan = self._plan("", run, "", 0, 0)
+            why_not = look_up_unknown(self._round(run, lease), self.planner(engine), plan, self.hub.now())
+        if why_not:
+            run.notes.append(why_not)
 
     # What is new.
 
@@ -210,35 +226,41 @@ class SyncPusher:
         make_durable(path)
         make_durable(path.parent)
         crash_point("push.planned")
-        plan = Plan(
+        plan = self._plan(identifier, run, path.name, operations, batches)
+        self.hub.store.deliveries.seal(plan, lease)
+        crash_point("push.sealed")
+        return plan
+
+    def _plan(self, identifier: str, run: OpenRun, location: str, operations: int, batches: int) -> Plan:
+        return Plan(
             id=identifier,
             sync=self.name,
             connection=self.sync.to,
             target=self.sync.target,
             run_id=run.id,
-            location=path.name,
+            location=location,
             snapshot_id=self.snapshot.id,
             operations=operations,
             batches=batches,
             sealed_at=self.hub.now(),
         )
-        self.hub.store.deliveries.seal(plan, lease)
-        crash_point("push.sealed")
-        return plan
 
     def _courier(self, plan: Plan, run: OpenRun, lease: HeldLease) -> Courier:
-        on = Round(
+        return Courier(self._round(run, lease), plan, self._file(plan))
+
+    def _round(self, run: OpenRun, lease: HeldLease) -> Round:
+        return Round(
             destination=self.destination,
             target=self.target,
             key=self.sync.key,
             secrets=self.secrets,
+            sleep=self.hub.sleep,
             deliveries=self.hub.store.deliveries,
             progress=self.hub.progress,
             run_id=run.id,
             lease=lease,
             report=self.report,
         )
-        return Courier(on, plan, self._file(plan))
 
     def _close(self, plan: Plan, lease: HeldLease) -> None:
         self.hub.store.deliveries.close(plan, lease)

@@ -249,16 +249,17 @@ class Planner:
             f"""CREATE OR REPLACE TEMP TABLE work AS
                 SELECT coalesce(d.key, l.key) AS key, coalesce(d.customer_id, l.customer_id) AS customer_id,
                        d.values, coalesce(d.hash, '') AS hash, l.remote_id, {version} AS version, '' AS code,
+                       l.outcome = 'unknown' AND {same} AND NOT {repeatable} AS in_doubt,
                        CASE WHEN d.key IS NOT NULL THEN if(l.accepted_hash IS NULL, 'create', 'update')
                             WHEN (l.accepted_hash IS NOT NULL OR {doubtful}) AND {mine} THEN '{leaves}'
                             ELSE 'gone' END AS verb,
                        CASE WHEN l.accepted_hash = d.hash AND NOT {doubtful} THEN 'keep'
                             WHEN {refused} AND {same} AND {wait} > {self.now} THEN 'wait'
-                            WHEN l.outcome = 'unknown' AND {same} AND NOT {repeatable} THEN 'wait'
+                            WHEN in_doubt THEN 'wait'
                             ELSE verb END AS kind
                 FROM desired AS d FULL JOIN (FROM ledger WHERE key NOT LIKE '~%') AS l ON l.key = d.key
                 UNION ALL
-                SELECT u.key, u.customer_id, NULL, u.code, NULL, 0, u.code, '{INVALID}',
+                SELECT u.key, u.customer_id, NULL, u.code, NULL, 0, u.code, false, '{INVALID}',
                        if(l.attempted_hash = u.code AND l.outcome = 'invalid', 'told', '{INVALID}')
                 FROM unusable AS u LEFT JOIN ledger AS l ON l.key = u.key"""
         )
@@ -280,6 +281,17 @@ class Planner:
         )
         counts.sample = rows.to_pylist()
         return counts
+
+    def in_doubt(self, size: int) -> Iterator[list[PlannedRow]]:
+        """Yield the rows that wait because nobody knows whether they were carried out, as they were sent."""
+        namer = _Namer(f"{self.sync.to}\n{self.target.name}\n")
+        rows = self.engine.batches(
+            "SELECT verb AS kind, key, values, hash, version, customer_id, remote_id, code FROM work WHERE in_doubt "
+            f"AND verb IN {_CHANGING} ORDER BY key",
+            rows=size,
+        )
+        for batch in rows:
+            yield [namer.planned(row, "") for row in batch.to_pylist()]
 
     def write(self, path: Path) -> tuple[int, int]:
         """Write the plan; return the number of rows to work off and of batches."""

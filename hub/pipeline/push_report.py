@@ -25,6 +25,7 @@ class SyncReport:
         state: ``succeeded``, ``partial``, ``failed`` or ``skipped``.
         error: why it stopped early, if it did.
         recovered: rows whose outcome a killed run had left open.
+        looked_up: rows of earlier runs whose outcome was unknown until the destination could tell.
     """
 
     sync: str
@@ -33,6 +34,7 @@ class SyncReport:
     state: str = "succeeded"
     error: HubError | None = None
     recovered: int = 0
+    looked_up: int = 0
 
     def count(self, outcomes: Iterable[Outcome]) -> None:
         """Add to the outcomes."""
