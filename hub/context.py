@@ -22,6 +22,7 @@ from hub.runtime import Runtime, utc_now
 from hub.scratch import private_folder, sweep_abandoned
 from hub.source import Source
 from hub.storage import Storage
+from hub.store.models import FolderModels
 from hub.store.store import Store
 from hub.warehouse.engine import DuckDBEngine
 from hub.warehouse.schema import prepare
@@ -38,6 +39,7 @@ class Hub:
         store: cursors, runs, leases, deliveries.
         packages: where packages are put.
         snapshots: where snapshots are put.
+        models: what scorers have learnt.
         progress: told how far a stage has come.
         now, sleep, random: time and chance.
         transport: for tests: an ``httpx.BaseTransport`` that plugins use instead of the network.
@@ -73,6 +75,7 @@ class Hub:
         self.store = Store.open(settings.store_url, settings.home, now=now, sleep=sleep)
         self.packages = Storage(settings.packages_root, self._aside(settings.packages_root))
         self.snapshots = Storage(settings.snapshots_root, self._aside(settings.snapshots_root))
+        self.models = FolderModels(settings.home / "models")
         self._sweep_up()
 
     def _sweep_up(self) -> None:
