@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from hub.context import Hub
 from hub.errors import ConfigError, PluginError
+from hub.pipeline.score_scope import Scope, keep_scope, scope_of
 from hub.plugins import contained
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.warehouse.engine import DuckDBEngine, Engine, quoted
-from hub.warehouse.inputs import scoring_inputs
+from hub.warehouse.inputs import only_touched, scoring_inputs
 from hub.warehouse.people import create_views
 
 __all__ = ["ScoreReport", "in_order", "inputs_for", "score"]
@@ -25,13 +26,15 @@ class ScoreReport:
 
     Attributes:
         as_of: the instant the scores hold for.
-        customers: customers scored.
-        scorers: customers with at least one trait, by scorer.
+        customers: customers there are.
+        scored: customers that were looked at again; all of them on a new business day or with other settings.
+        scorers: customers with at least one trait, by scorer; only among those looked at, for a scorer that sees no others.
         changed: customers whose traits are not as they were.
     """
 
     as_of: dt.datetime
     customers: int = 0
+    scored: int = 0
     scorers: Mapping[str, int] = field(default_factory=dict)
     changed: int = 0
 
@@ -57,14 +60,18 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
         _require_free_names(scorers, engine)
         create_views(engine, hub.settings.identity.open_platform)
         with scoring_inputs(engine, moment, hub.settings.zone, hub.settings.hub.day_cutoff) as day:
-            report.scorers = _run_scorers(hub, engine, scorers, moment, day)
-        _gather(engine, scorers)
+            scope = scope_of(hub, engine, scorers, day)
+            report.scorers = _run_scorers(hub, engine, scorers, moment, day, scope)
+        _gather(engine, scorers, scope)
         with engine.transaction():
             report.changed = _replace_traits(engine)
+            _keep_population(engine)
+            keep_scope(engine, scope)
             engine.execute("DELETE FROM _progress WHERE stage = 'score'")
             engine.execute("INSERT INTO _progress VALUES ('score', 0, ?)", [moment.isoformat()])
         report.customers = int(engine.value("SELECT count(*) FROM customers"))
-        run.add(customers=report.customers, changed=report.changed)
+        report.scored = report.customers if scope.everybody else scope.touched
+        run.add(customers=report.customers, scored=report.scored, changed=report.changed)
     return report
 
 
@@ -126,26 +133,47 @@ def inputs_for(
 
 
 def _run_scorers(
-    hub: Hub, engine: DuckDBEngine, scorers: Mapping[str, type[Scorer]], as_of: dt.datetime, day: dt.date
+    hub: Hub, engine: DuckDBEngine, scorers: Mapping[str, type[Scorer]], as_of: dt.datetime, day: dt.date, scope: Scope
 ) -> dict[str, int]:
+    """Run those that see everybody, then those that see the touched customers only."""
     found = {}
     hub.progress.start("score", len(scorers))
-    for name, kind in scorers.items():
+    narrowed = False
+    for name in sorted(scorers, key=lambda name: name in scope.per_customer):
+        if name in scope.per_customer and not narrowed:
+            only_touched(engine)
+            narrowed = True
         inputs = inputs_for(hub, engine, scorers, name, as_of, day)
         with contained(f"Scoring with {name}"):
-            scorer = kind()
-            _make_tables(engine, scorer.population(inputs))
-            _make_tables(engine, scorer.tables(inputs))
+            scorer = scorers[name]()
+            _make_population(engine, scorer, inputs, kept=narrowed)
+            for table, sql in scorer.tables(inputs).items():
+                engine.execute(f"CREATE TABLE scoring.inputs.{quoted(table)} AS {sql}")
             found[name] = _run_scorer(engine, scorer, inputs)
         hub.progress.advance("score")
     hub.progress.finish("score")
     return found
 
 
-def _make_tables(engine: Engine, relations: Mapping[str, str]) -> None:
-    """Make a scorer's own relations; they go with the views that they are made of."""
-    for name, sql in relations.items():
-        engine.execute(f"CREATE TABLE scoring.inputs.{quoted(name)} AS {sql}")
+_KEPT = "kept_"
+
+
+def _make_population(engine: Engine, scorer: Scorer, inputs: Inputs, *, kept: bool) -> None:
+    """Make a scorer's relations over all customers, or take those of the last run that saw everybody."""
+    for name, sql in scorer.population(inputs).items():
+        table = quoted(_KEPT + name)
+        if not kept:
+            engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
+        place = "main" if kept else "temp"
+        engine.execute(f"CREATE VIEW scoring.inputs.{quoted(name)} AS FROM {place}.{table}")
+
+
+def _keep_population(engine: Engine) -> None:
+    names = engine.rows(
+        "SELECT table_name FROM duckdb_tables() WHERE temporary AND starts_with(table_name, ?)", [_KEPT]
+    )
+    for (name,) in names:
+        engine.execute(f"CREATE OR REPLACE TABLE main.{quoted(name)} AS FROM temp.{quoted(name)}")
 
 
 def _run_scorer(engine: Engine, scorer: Scorer, inputs: Inputs) -> int:
@@ -189,13 +217,27 @@ def _require_columns(scorer: Scorer, columns: list[str]) -> None:
         )
 
 
-def _gather(engine: Engine, scorers: Mapping[str, type[Scorer]]) -> None:
-    """``new_traits``: every customer with the traits of every scorer."""
+def _gather(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope) -> None:
+    """``new_traits``: customers with the traits of every scorer; everybody, or the touched if no scorer saw the others."""
+    partly = not scope.everybody and scope.per_customer == set(scorers)
+    if not partly:
+        for name in scope.per_customer:
+            _fill_up(engine, scorers[name])
     columns = "".join(
         f", {quoted(f'score_{name}')}.{quoted(trait.name)}" for name, kind in scorers.items() for trait in kind.traits
     )
     joins = "".join(f" LEFT JOIN {quoted(f'score_{name}')} USING (customer_id)" for name in scorers)
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE new_traits AS SELECT customer_id{columns} FROM customers{joins}")
+    whom = "(FROM customers SEMI JOIN touched USING (customer_id))" if partly else "customers"
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE new_traits AS SELECT customer_id{columns} FROM {whom}{joins}")
+
+
+def _fill_up(engine: Engine, scorer: type[Scorer]) -> None:
+    """Add the traits, as they stand, of those a scorer did not look at."""
+    columns = ", ".join(["customer_id", *(quoted(trait.name) for trait in scorer.traits)])
+    engine.execute(
+        f"INSERT INTO {quoted(f'score_{scorer.name}')} BY NAME SELECT {columns} FROM main.traits "
+        f"ANTI JOIN touched USING (customer_id)"
+    )
 
 
 def _replace_traits(engine: Engine) -> int:
@@ -207,10 +249,11 @@ def _replace_traits(engine: Engine) -> int:
         return int(engine.value("SELECT count(*) FROM traits"))
     listed = ", ".join(map(quoted, columns))
     engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE moved AS (SELECT {listed} FROM new_traits EXCEPT SELECT {listed} FROM traits)"
+        f"CREATE OR REPLACE TEMP TABLE moved AS (SELECT {listed} FROM new_traits EXCEPT "
+        f"SELECT {listed} FROM traits SEMI JOIN new_traits USING (customer_id))"
     )
     engine.execute(
-        "CREATE OR REPLACE TEMP TABLE gone AS SELECT customer_id FROM traits ANTI JOIN new_traits USING (customer_id)"
+        "CREATE OR REPLACE TEMP TABLE gone AS SELECT customer_id FROM traits ANTI JOIN customers USING (customer_id)"
     )
     moved, gone = (int(engine.value(f"SELECT count(*) FROM {table}")) for table in ("moved", "gone"))
     if moved or gone:

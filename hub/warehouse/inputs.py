@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hub.warehouse.engine import Engine, literal, quoted
 
-__all__ = ["business_date_of", "scoring_inputs"]
+__all__ = ["business_date_of", "only_touched", "scoring_inputs"]
 
 _COUNTED = "status NOT IN ('void', 'open') AND NOT deleted AND NOT list_contains(coalesce(flags, []), 'training')"
 """Orders that happened; whether they are refunded is another question."""
@@ -49,6 +49,23 @@ def scoring_inputs(engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: d
         engine.execute("DETACH scoring")
 
 
+def only_touched(engine: Engine) -> None:
+    """Narrow the relations to the customers of the temporary table ``touched``, for the rest of the block."""
+    for name in _ROOTS:
+        engine.execute(f"CREATE OR REPLACE VIEW scoring.inputs.{name} AS {_NARROWED.format(_ROOTS[name])}")
+
+
+_ROOTS = {
+    "customers": "FROM main.customers",
+    "profiles": "SELECT p.*, l.customer_id FROM main.profiles AS p JOIN main.links AS l USING (connection, source_id) "
+    "WHERE NOT p.deleted",
+    "people_behind": "SELECT k.record, k.connection, k.source_id, l.customer_id "
+    "FROM temp.profile_keys AS k JOIN main.links AS l USING (profile)",
+}
+"""The relations that customers come in by; all others are made of them."""
+_NARROWED = "SELECT * FROM ({}) SEMI JOIN temp.touched USING (customer_id)"
+
+
 def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
     before = f"< DATE {literal(day.isoformat())}"
     shift = f"INTERVAL '{cutoff.hour * 3600 + cutoff.minute * 60 + cutoff.second} seconds'"
@@ -67,11 +84,7 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
         "o.customer_id, o.business_date FROM main.{} AS i JOIN scoring.inputs.orders AS o USING (connection, source_id)"
     )
     return {
-        "customers": "FROM main.customers",
-        "profiles": "SELECT p.*, l.customer_id FROM main.profiles AS p JOIN main.links AS l USING (connection, source_id) "
-        "WHERE NOT p.deleted",
-        "people_behind": "SELECT k.record, k.connection, k.source_id, l.customer_id "
-        "FROM temp.profile_keys AS k JOIN main.links AS l USING (profile)",
+        **_ROOTS,
         "counted_orders": f"SELECT * REPLACE (coalesce(business_date, {day_of('ordered_at')}) AS business_date), "
         f"total_amount - freight_amount AS goods_amount FROM main.orders WHERE {_COUNTED}",
         "refunds": f"""

@@ -90,6 +90,7 @@ _OWN_TABLES: dict[str, dict[str, str]] = {
         "last_seen": "TIMESTAMP WITH TIME ZONE",
     },
     "traits": {"customer_id": "VARCHAR"},
+    "scored": {"customer_id": "VARCHAR", "facts": "HUGEINT"},
     "members": {"segment": "VARCHAR", "customer_id": "VARCHAR", "since": "TIMESTAMP WITH TIME ZONE"},
     "member_events": {
         "happened_at": "TIMESTAMP WITH TIME ZONE",

@@ -26,12 +26,11 @@ _RETURN_DAYS = 90
 _RARE = 0.05
 
 
-def repeat_share(days: NDArray[np.int64], closed: NDArray[np.int64], open_: NDArray[np.int64]) -> NDArray[np.float64]:
+def repeat_share(closed: NDArray[np.int64], open_: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return for each length the share of purchases followed by another one within it (1 - Kaplan-Meier survival).
 
     Args:
-        days: lengths of gaps, rising.
-        closed: gaps of that length.
+        closed: gaps of each length, shortest first.
         open_: purchases whose silence has lasted that long so far.
     """
     at_risk = np.cumsum((closed + open_)[::-1])[::-1]
@@ -51,7 +50,7 @@ def suggestions(inputs: Inputs) -> list[Suggestion]:
     if seen < _LEAST:
         reason = f"{seen} repeat purchases are too few; {_LEAST} are needed."
         return [Suggestion(f"stages.{name}", value, None, reason) for name, value in now.items()]
-    share = repeat_share(days, closed, open_)
+    share = repeat_share(closed, open_)
     ever = float(share[-1])
     found = {
         "active": _first(days, share >= 0.80 * ever),

@@ -76,7 +76,7 @@ class Retail(Scorer):
         _trait("global_holdout", _BOOL, "全局对照组", "Global control group", "", "Gets no marketing; drawn by lot each year, the same however often it is asked.", "never"),
     )  # fmt: skip
 
-    def per_customer(self, config: RuleSet) -> bool:
+    def per_customer(self, config: RuleSet) -> bool:  # noqa: ARG002 - no setting changes it
         """Everything follows from the customer's own orders; quantile cut points are the month's, and shared."""
         return True
 
@@ -85,7 +85,7 @@ class Retail(Scorer):
         rules: RuleSet = inputs.config
         if rules.rfm.mode == "fixed":
             return {}
-        return {"rfm_cut_points": rfm.cut_points(rules.rfm, f"({_buyers_of_the_month(inputs)})")}
+        return {"rfm_month": _buyers_of_the_month(inputs), "rfm_cut_points": rfm.cut_points(rules.rfm, "rfm_month")}
 
     def tables(self, inputs: Inputs) -> Mapping[str, str]:
         """Return the customer × day table and the feature table made from it."""

@@ -1,0 +1,119 @@
+"""Who must be scored again: everybody on a new business day, and between two runs of one day only whose facts changed.
+
+A customer's facts are told by a fingerprint over everything scorers may read of him: an order that names another buyer now, a
+merge or a deletion changes the fingerprints of all whom it concerns.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import hub
+from hub.context import Hub
+from hub.scorer import Scorer
+from hub.warehouse.engine import Engine
+
+__all__ = ["Scope", "keep_scope", "scope_of"]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whom a run scores.
+
+    Attributes:
+        basis: everything but the customers' facts that traits follow from, as a fingerprint.
+        everybody: whether all customers are scored by all scorers.
+        per_customer: scorers that see the customers of the temporary table ``touched`` only.
+        touched: how many those are.
+    """
+
+    basis: str
+    everybody: bool
+    per_customer: frozenset[str] = frozenset()
+    touched: int = 0
+
+
+def scope_of(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], day: dt.date) -> Scope:
+    """Compare with the last run; makes the temporary tables ``facts_now`` and ``touched``.
+
+    Args:
+        opened: the hub.
+        engine: the warehouse, with the scorers' relations.
+        scorers: all scorers.
+        day: the business date of ``as_of``.
+    """
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE facts_now AS {_FACTS}")
+    basis = _basis(opened, engine, scorers, day)
+    traits = ["customer_id", *(trait.name for kind in scorers.values() for trait in kind.traits)]
+    same = engine.value("SELECT detail FROM _progress WHERE stage = 'score_basis'") == basis
+    if not same or sorted(engine.columns("traits")) != sorted(traits):
+        return Scope(basis, everybody=True)
+    engine.execute(
+        """CREATE OR REPLACE TEMP TABLE touched AS
+           SELECT customer_id FROM (FROM facts_now EXCEPT SELECT customer_id, facts FROM main.scored)"""
+    )
+    apart = _apart(opened, scorers)
+    return Scope(basis, everybody=False, per_customer=frozenset(apart), touched=int(engine.value("SELECT count(*) FROM touched")))
+
+
+def keep_scope(engine: Engine, scope: Scope) -> None:
+    """Remember what was scored, in the transaction that writes the traits."""
+    if scope.everybody:
+        engine.execute("DELETE FROM scored")
+        engine.execute("INSERT INTO scored BY NAME FROM facts_now")
+        engine.execute("DELETE FROM _progress WHERE stage = 'score_basis'")
+        engine.execute("INSERT INTO _progress VALUES ('score_basis', 0, ?)", [scope.basis])
+        return
+    engine.execute("DELETE FROM scored WHERE customer_id IN (SELECT customer_id FROM touched)")
+    engine.execute("DELETE FROM scored WHERE customer_id NOT IN (SELECT customer_id FROM facts_now)")
+    engine.execute("INSERT INTO scored BY NAME FROM facts_now SEMI JOIN touched USING (customer_id)")
+
+
+_FACTS = """
+    SELECT customer_id, sum(fact)::HUGEINT AS facts FROM (
+        SELECT customer_id, hash('orders', connection, source_id, row_hash, net_amount, business_date) AS fact FROM orders
+        UNION ALL SELECT customer_id, hash('events', connection, source_id, row_hash) FROM events
+        UNION ALL SELECT customer_id, hash('feedback', connection, source_id, row_hash) FROM feedback
+        UNION ALL SELECT customer_id, hash('profiles', connection, source_id, row_hash) FROM profiles
+        UNION ALL SELECT customer_id, hash(c) FROM customers AS c
+    ) SEMI JOIN customers USING (customer_id) GROUP BY customer_id"""
+"""One number per customer. A sum, so that the order of the rows does not matter and equal facts do not cancel out."""
+
+
+def _basis(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], day: dt.date) -> str:
+    setting = opened.settings.hub
+    parts = {
+        "hub": hub.__version__,
+        "day": day.isoformat(),
+        "chain": [setting.timezone, setting.day_cutoff.isoformat(), setting.currency],
+        "scorers": {
+            name: [
+                f"{kind.__module__}.{kind.__qualname__}",
+                kind.Config.model_validate(opened.settings.scores.get(name, {})).model_dump(mode="json"),
+                [(trait.name, trait.type) for trait in kind.traits],
+            ]
+            for name, kind in scorers.items()
+        },
+        "assortment": [
+            [str(value) for value in engine.rows(f"SELECT count(*), sum(hash(t)) FROM {table} AS t")[0]]
+            for table in ("products", "stores", "staff")
+        ],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _apart(opened: Hub, scorers: Mapping[str, type[Scorer]]) -> set[str]:
+    """Scorers that can go without the other customers: each says so of itself, and none that sees everybody needs it."""
+    apart = {
+        name
+        for name, kind in scorers.items()
+        if kind().per_customer(kind.Config.model_validate(opened.settings.scores.get(name, {})))
+    }
+    for name in reversed(list(scorers)):
+        if name not in apart:
+            apart -= set(scorers[name].needs)
+    return apart
