@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from identity.errors import UnknownCustomerError
 from identity.rules import Composite
 from identity.tables import State, pick
-from identity.words import KIND_WORDS, LANGUAGES, RULE_WORDS, SENTENCES, VALUE_WORDS, masked
+from identity.words import ASSURANCE_WORDS, KIND_WORDS, LANGUAGES, RULE_WORDS, SENTENCES, VALUE_WORDS, masked
 
 __all__ = ["Explanation", "Reason", "Step", "explain"]
 
@@ -51,6 +52,9 @@ class Reason:
         value: the value, masked.
         rule: the rule that refused or blocked, or the constraint's rule.
         note: a person's own reason, for constraints.
+        actor: who decided, for constraints.
+        day: since when both carry the value, or when the person decided; ISO 8601.
+        assurances: ranks of how the two sides came to know the value (:data:`identity.rules.ASSURANCE_RANK`).
     """
 
     step: Step
@@ -60,14 +64,33 @@ class Reason:
     value: str | None = None
     rule: str | None = None
     note: str | None = None
+    actor: str | None = None
+    day: str | None = None
+    assurances: tuple[int, int] | None = None
 
-    def words(self, language: str = "zh") -> str:
-        """The reason as a sentence; ``language`` is "zh" or "en"."""
+    def words(self, language: str = "zh", *, detailed: bool = False) -> str:
+        """The reason as a sentence.
+
+        Args:
+            language: "zh" or "en".
+            detailed: say how each side came to know the value, since when, and who decided.
+        """
         kind = KIND_WORDS.get(self.kind or "", {}).get(language, self.kind or "")
         rule = {**RULE_WORDS, **VALUE_WORDS}.get(self.rule or "", {}).get(language, self.rule or "")
         sentence = SENTENCES[self.step.value if self.step is not Step.PERSON else self.rule or "must_link"][language]
+        said = sentence.format(left=self.left, right=self.right, kind=kind, value=self.value or "", rule=rule)
         note = f" ({self.note})" if self.note else ""
-        return sentence.format(left=self.left, right=self.right, kind=kind, value=self.value or "", rule=rule) + note
+        return said + (self._details(language) if detailed else note)
+
+    def _details(self, language: str) -> str:
+        if self.step is Step.PERSON:
+            by = SENTENCES["by"][language]
+            return by.format(actor=self.actor or "-", day=self.day or "-", note=self.note or "-")
+        if self.assurances is None:
+            return ""
+        ways = [ASSURANCE_WORDS[str(rank)][language] for rank in self.assurances]
+        how = SENTENCES["how_both" if ways[0] == ways[1] else "how"][language].format(left=ways[0], right=ways[1])
+        return how + (SENTENCES["since"][language].format(day=self.day) if self.day else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +111,12 @@ class Explanation:
     customers: tuple[str, ...]
     reasons: Sequence[Reason]
 
-    def words(self, language: str = "zh") -> str:
+    def words(self, language: str = "zh", *, detailed: bool = False) -> str:
         """The whole explanation as text, one reason a line.
+
+        Args:
+            language: "zh" or "en".
+            detailed: as for :meth:`Reason.words`.
 
         Raises:
             ValueError: the language is neither "zh" nor "en".
@@ -98,7 +125,7 @@ class Explanation:
             raise ValueError(f"The language must be one of {', '.join(LANGUAGES)}.")
         head = SENTENCES["together" if self.together else "apart"][language]
         lines = [head.format(left=self.left, right=self.right, customers=", ".join(self.customers))]
-        return "\n".join([*lines, *(f"- {reason.words(language)}" for reason in self.reasons)])
+        return "\n".join([*lines, *(f"- {reason.words(language, detailed=detailed)}" for reason in self.reasons)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +170,7 @@ class _Evidence:
         self.links = [
             row for row in pick(state.links, "profile", keys).to_pylist() if row["status"] in {"key", "blocked"}
         ]
+        self.how = {(row["profile"], _value(row)): row for row in self.links}
         values = pa.array({row["value"] for row in self.links}, pa.string())
         states = pick(state.value_states, "value", values).to_pylist()
         self.blocked = {_value(row): row["reason"] for row in states if row["state"] == "blocked"}
@@ -171,20 +199,32 @@ class _Evidence:
         found: list[Reason] = []
         for wish in self.wishes:
             if wish["rule"] == "must_link":
-                found += _both(Reason(Step.PERSON, wish["left"], wish["right"], rule="must_link", note=wish["reason"]))
+                found += _both(_decided(wish))
         for row in self.profiles:
             if row["merged_into"] in self.home and row["merged_into"] != row["profile"]:
                 found += _both(Reason(Step.PLATFORM, row["profile"], row["merged_into"]))
         carriers = self._carriers(joining=True)
         for value in sorted(carriers, key=lambda value: (value.kind in set(Composite), value.kind, value.value)):
-            first, *rest = sorted(carriers[value])
-            for index, one in enumerate([first, *rest]):
-                for other in rest[index:]:
-                    found += _both(Reason(Step.SHARED, one, other, value.kind, masked(value.kind, value.value)))
+            for place, one in enumerate(shared := sorted(carriers[value])):
+                for other in shared[place + 1 :]:
+                    found += _both(self._joining(value, one, other))
         grouped: dict[str, list[Reason]] = {}
         for reason in found:
             grouped.setdefault(reason.left, []).append(reason)
         return grouped
+
+    def _joining(self, value: _Value, one: str, other: str) -> Reason:
+        rows = [self.how[profile, value] for profile in (one, other)]
+        seen = [row["first_seen"] for row in rows if row["first_seen"]]
+        return Reason(
+            Step.SHARED,
+            one,
+            other,
+            value.kind,
+            masked(value.kind, value.value),
+            day=f"{max(seen):%Y-%m-%d}" if len(seen) == 2 else None,
+            assurances=(rows[0]["assurance"] or 1, rows[1]["assurance"] or 1),
+        )
 
     def _carriers(self, *, joining: bool) -> dict[_Value, set[str]]:
         carriers: dict[_Value, set[str]] = {}
@@ -197,7 +237,7 @@ class _Evidence:
         """All that was weighed between two customers, and why it did not join them."""
         sides = self.home[left], self.home[right]
         found = [
-            Reason(Step.PERSON, wish["left"], wish["right"], rule="cannot_link", note=wish["reason"])
+            _decided(wish)
             for wish in self.wishes
             if wish["rule"] == "cannot_link" and self._across(wish["left"], wish["right"])
         ]
@@ -225,16 +265,23 @@ class _Evidence:
         return self.home[one] != self.home[other]
 
 
-def _value(row: Mapping[str, str]) -> _Value:
+def _value(row: Mapping[str, Any]) -> _Value:
     return _Value(row["kind"], row["scope"], row["value"])
 
 
 def _both(reason: Reason) -> Iterable[Reason]:
-    turned = Reason(reason.step, reason.right, reason.left, reason.kind, reason.value, reason.rule, reason.note)
-    return reason, turned
+    ways = reason.assurances and (reason.assurances[1], reason.assurances[0])
+    return reason, replace(reason, left=reason.right, right=reason.left, assurances=ways)
 
 
-def _between(constraints: pa.Table, home: Mapping[str, str]) -> list[dict[str, str]]:
+def _decided(wish: Mapping[str, Any]) -> Reason:
+    day = f"{wish['at']:%Y-%m-%d}" if wish["at"] else None
+    return Reason(
+        Step.PERSON, wish["left"], wish["right"], rule=wish["rule"], note=wish["reason"], actor=wish["actor"], day=day
+    )
+
+
+def _between(constraints: pa.Table, home: Mapping[str, str]) -> list[dict[str, Any]]:
     keys = pa.array(list(home))
     both = pc.and_(pc.is_in(constraints["left"], keys), pc.is_in(constraints["right"], keys))
     return list(constraints.filter(both).to_pylist()) if constraints.num_rows else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["KIND_WORDS", "LANGUAGES", "RULE_WORDS", "SENTENCES", "VALUE_WORDS", "masked"]
+__all__ = ["ASSURANCE_WORDS", "KIND_WORDS", "LANGUAGES", "RULE_WORDS", "SENTENCES", "VALUE_WORDS", "masked"]
 
 LANGUAGES = ("zh", "en")
 
@@ -48,6 +48,15 @@ RULE_WORDS: _Words = {
     "contradicted": {"zh": "有互相矛盾的同类标识", "en": "identifiers of one kind contradict each other"},
 }
 
+ASSURANCE_WORDS: _Words = {
+    "5": {"zh": "平台签发", "en": "issued by the platform"},
+    "4": {"zh": "本人授权", "en": "confirmed by the person"},
+    "3": {"zh": "顾客填写", "en": "typed by the customer"},
+    "2": {"zh": "店员录入", "en": "typed by staff"},
+    "1": {"zh": "来源不明", "en": "of unknown origin"},
+}
+"""By rank of the assurance."""
+
 VALUE_WORDS: _Words = {
     "pattern": {"zh": "占位或测试值", "en": "a placeholder"},
     "listed": {"zh": "已列入屏蔽名单", "en": "on the block list"},
@@ -82,6 +91,10 @@ SENTENCES: _Words = {
         "zh": "{left} 与 {right} 都有{kind}{value}，但它不能代表个人：{rule}",
         "en": "{left} and {right} both carry the {kind} {value}, which says nothing about a person: {rule}",
     },
+    "how": {"zh": "（一方{left}，另一方{right}）", "en": " ({left} on one side, {right} on the other)"},
+    "how_both": {"zh": "（{left}）", "en": " ({left})"},
+    "since": {"zh": "，自 {day} 起两边都有", "en": ", on both since {day}"},
+    "by": {"zh": "（{actor}，{day}：{note}）", "en": " ({actor}, {day}: {note})"},
     "nothing": {"zh": "没有任何证据把两者联系起来", "en": "no evidence connects the two"},
 }
 

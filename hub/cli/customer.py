@@ -21,6 +21,7 @@ __all__ = ["customer"]
 
 _MOST_FOUND = 20
 _DELIVERIES = 5
+_PERSONAL_FIELDS = frozenset({"name", "nickname", "salutation", "birthday", "address"})
 
 
 @verb(LOOK, "hub customer 15400000001", "hub customer M0001 --reveal --json")
@@ -73,9 +74,22 @@ def _document(hub: Hub, person: dict[str, Any], *, reveal: bool) -> dict[str, An
         one["value"] = mask_identifier(one["value"])
     for one in person["profiles"]:
         one["profile"], one["source_id"] = mask_profile(one["profile"]), mask_identifier(one["source_id"])
+    for one in person["fields"]:
+        one["value"] = one["value"] and _shown(one["field"], one["value"])
+        one["profile"] = mask_profile(one["profile"])
+    for one in person["contacts"]:
+        one["value"] = mask_identifier(one["value"])
+    for one in person["decisions"]:
+        one["left"], one["right"] = mask_profile(one["left"]), mask_profile(one["right"])
     for one in person["history"]:
         one["profiles"] = [mask_profile(profile) for profile in one["profiles"]]
     return person
+
+
+def _shown(field: str, value: str) -> str:
+    from hub.cli.masking import mask_name
+
+    return mask_name(value) if field in _PERSONAL_FIELDS else value
 
 
 def _show(screen: Screen, found: list[dict[str, Any]], titles: tuple[Mapping[str, Trait], Mapping[str, str]]) -> None:
@@ -97,6 +111,7 @@ def _show_one(screen: Screen, one: dict[str, Any], traits: Mapping[str, Trait], 
         [(i["kind"], i["value"], i["scope"], i["profiles"]) for i in one["identifiers"]],
         empty="No identifier.",
     )
+    _show_record(screen, one)
     screen.heading("On platforms")
     screen.table(("Profile", "Since"), [(p["profile"], p["since"]) for p in one["profiles"]])
     screen.heading("Segments")
@@ -114,6 +129,27 @@ def _show_one(screen: Screen, one: dict[str, Any], traits: Mapping[str, Trait], 
         screen.heading("How it came together")
         rows = [(h["at"], h["event"], h["other"], len(h["profiles"]), h["reason"]) for h in one["history"]]
         screen.table(("When", "What", "Other customer", ">Profiles", "Evidence"), rows)
+
+
+def _show_record(screen: Screen, one: dict[str, Any]) -> None:
+    if one["contacts"]:
+        screen.heading("Ways to reach them")
+        rows = [
+            (c["kind"], c["value"], c["state"], "primary" if c["is_primary"] else "", c["last_seen"])
+            for c in one["contacts"]
+        ]
+        screen.table(("Kind", "Value", "State", "", "Last seen"), rows)
+    if one["fields"]:
+        screen.heading("Where it comes from")
+        rows = [
+            (f["field"] if f["place"] == 1 else "  or", f["value"], f["profile"], f["rule"], f["seen"])
+            for f in one["fields"]
+        ]
+        screen.table(("Field", "Value", "Profile", "Rule", "Seen"), rows)
+    if one["decisions"]:
+        screen.heading("Decided by people")
+        rows = [(d["at"], d["rule"], d["left"], d["right"], d["actor"], d["reason"]) for d in one["decisions"]]
+        screen.table(("When", "Decision", "Profile", "Profile", "By", "Why"), rows)
 
 
 def _show_traits(screen: Screen, values: Mapping[str, Any], traits: Mapping[str, Trait]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import identity.normalise as normalise
+from hub.warehouse.people import spellings
 
 if TYPE_CHECKING:
     from hub.warehouse.engine import Engine
@@ -27,12 +27,12 @@ def find_customers(engine: Engine, query: str, limit: int) -> list[str]:
         return [text]
     if engine.columns("identity_events") and (now := _merged_into(engine, text)):
         return [now]
-    spellings = sorted(_spellings(text))
-    marks = ", ".join("?" for _ in spellings)
+    forms = sorted(spellings(text))
+    marks = ", ".join("?" for _ in forms)
     rows = engine.rows(
         f"SELECT customer_id FROM customer_identifiers WHERE value IN ({marks}) "
         f"UNION SELECT customer_id FROM links WHERE profile = ? OR source_id = ? ORDER BY customer_id LIMIT {limit}",
-        [*spellings, text, text],
+        [*forms, text, text],
     )
     return [str(row[0]) for row in rows]
 
@@ -54,16 +54,6 @@ def _merged_into(engine: Engine, customer_id: str) -> str | None:
     return current if alive and current != customer_id else None
 
 
-def _spellings(text: str) -> set[str]:
-    """The forms under which the value may be kept: as written, and as identity resolution normalises each kind."""
-    found = {text}
-    for form in (normalise.phone, normalise.email, normalise.number, normalise.account):
-        value = form(text).value
-        if value:
-            found.add(value)
-    return found
-
-
 def read_customer(engine: Engine, customer_id: str) -> dict[str, Any]:
     """Return everything a snapshot holds of a customer, by table."""
     return {
@@ -76,6 +66,27 @@ def read_customer(engine: Engine, customer_id: str) -> dict[str, Any]:
         "profiles": _rows(
             engine,
             "SELECT profile, connection, source_id, since FROM links WHERE customer_id = ? ORDER BY profile",
+            customer_id,
+        ),
+        "fields": _optional(
+            engine,
+            "customer_fields",
+            "SELECT field, place, value, profile, rule, seen FROM customer_fields WHERE customer_id = ? ORDER BY field, place",
+            customer_id,
+        ),
+        "contacts": _optional(
+            engine,
+            "customer_contacts",
+            "SELECT kind, value, state, is_primary, first_seen, last_seen FROM customer_contacts WHERE customer_id = ? ORDER BY kind, is_primary DESC, value",
+            customer_id,
+        ),
+        "decisions": _optional(
+            engine,
+            "identity_constraints",
+            """SELECT rule, "left", "right", actor, reason, "at" FROM identity_constraints
+               WHERE "left" IN (SELECT profile FROM links WHERE customer_id = ?)
+                  OR "right" IN (SELECT profile FROM links WHERE customer_id = ?) ORDER BY "at", "left", "right" """,
+            customer_id,
             customer_id,
         ),
         "segments": _rows(
@@ -100,6 +111,11 @@ def _history(engine: Engine, customer_id: str) -> list[dict[str, Any]]:
         customer_id,
         customer_id,
     )
+
+
+def _optional(engine: Engine, table: str, sql: str, *parameters: str) -> list[dict[str, Any]]:
+    """Rows of a table that older snapshots do not have."""
+    return _rows(engine, sql, *parameters) if engine.columns(table) else []
 
 
 def _rows(engine: Engine, sql: str, *parameters: str) -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import identity.normalise as normalise
 from hub.warehouse.engine import Engine, literal
 
-__all__ = ["create_views"]
+__all__ = ["create_views", "spellings"]
 
 _ACTIVITY = {"orders": "ordered_at", "events": "occurred_at", "feedback": "occurred_at"}
 """Record tables that happen to somebody, with the column that says when."""
@@ -76,7 +77,7 @@ _PROFILES_SQL = """
     SELECT coalesce(p.connection || ':' || p.source_id, a.profile) AS profile, p.name, p.gender, p.birthday,
            p.birthday_calendar, p.province, p.city, p.district, p.address,
            p.connection || ':' || p.merged_into AS merged_into,
-           least(p.registered_at, p.first_seen_at, a.first_at) AS first_seen,
+           least(p.registered_at, p.first_seen_at, p.updated_at, a.first_at) AS first_seen,
            greatest(p.updated_at, a.last_at, p.registered_at) AS last_seen
     FROM (SELECT * FROM main.profiles WHERE NOT deleted) AS p
     FULL JOIN active AS a ON a.profile = p.connection || ':' || p.source_id"""
@@ -97,7 +98,7 @@ def _identifiers_sql(scope: str) -> str:
     """Identifiers of those profiles, with the time they were first and last seen."""
     parts = [
         f"""SELECT i.connection || ':' || i.source_id AS profile, kind, value, {scope} AS scope, assurance,
-                   coalesce(p.registered_at, p.first_seen_at) AS first_seen, coalesce(p.updated_at, p.first_seen_at) AS last_seen
+                   coalesce(p.registered_at, least(p.first_seen_at, p.updated_at)) AS first_seen, coalesce(p.updated_at, p.first_seen_at) AS last_seen
             FROM main.profiles_identifiers AS i JOIN main.profiles AS p USING (connection, source_id) WHERE NOT p.deleted"""
     ]
     parts += [
@@ -118,3 +119,9 @@ def _scope_sql(open_platform: Mapping[str, str]) -> str:
         f"coalesce(i.scope, CASE WHEN kind IN ({unscoped}) THEN '' "
         f"WHEN kind = 'unionid' THEN {account} ELSE i.connection END)"
     )
+
+
+def spellings(text: str) -> set[str]:
+    """The forms under which an identifier may be kept: as written, and as identity resolution normalises each kind."""
+    forms = (normalise.phone, normalise.email, normalise.number, normalise.account)
+    return {text, *(value for form in forms if (value := form(text).value))}

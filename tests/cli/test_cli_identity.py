@@ -1,0 +1,63 @@
+"""Who is one person, as the command line tells it and lets people correct it."""
+
+from __future__ import annotations
+
+import json
+
+from cli_project import Project
+
+
+def test_two_profiles_are_explained_in_plain_words(ran: Project) -> None:
+    page = ran.run("explain", "pos:M0000001", "15400000002")
+    assert page.code == 0, page.err
+    assert "are different customers" in page.out
+    assert "no evidence connects the two" in page.out
+    assert "hub merge PROFILE PROFILE" in page.out
+    assert "M0000002" not in page.out
+    assert "没有任何证据" in ran.run("explain", "pos:M0000001", "pos:M0000002", "--language", "zh").out
+
+
+def test_people_decide_and_the_decision_is_told(ran: Project) -> None:
+    done = ran.json("merge", "pos:M0000001", "pos:M0000002", "--reason", "sisters share a card", "--actor", "li")
+    assert done["events"] == {"merged": 1}
+    page = ran.run("explain", "pos:M0000001", "pos:M0000002").out
+    assert "a person said that pos:M0000001 and pos:M0000002 are one (li, " in page
+    assert "sisters share a card" in page
+    assert ran.json("identity", "report")["decisions"] == {"must_link": 1}
+    parted = ran.json("unmerge", "pos:M0000002", "--reason", "no, different people")
+    assert parted["events"] in ({"unmerged": 1}, {"split": 1})
+    ran.run("publish")
+    (customer,) = ran.json("customer", "M0000002")["customers"]
+    assert customer["decisions"][0]["reason"] == "no, different people"
+
+
+def test_the_record_names_its_sources_and_masks_people(ran: Project) -> None:
+    (customer,) = ran.json("customer", "15400000001")["customers"]
+    name = next(row for row in customer["fields"] if row["field"] == "name")
+    assert (name["value"], name["place"], name["rule"]) == ("王**", 1, "frequent")
+    assert [(row["kind"], row["state"], row["is_primary"]) for row in customer["contacts"]] == [
+        ("phone", "usable", True)
+    ]
+    shown = ran.run("customer", "15400000001").out
+    assert "Where it comes from" in shown
+    assert "15400000001" not in shown
+
+
+def test_other_rules_are_tried_before_they_hold(ran: Project) -> None:
+    ran.shop["customers"].append({"id": "M0000009", "name": "王小明", "phone": "15400000001"})
+    ran.save()
+    ran.run("ingest")
+    ran.run("resolve")
+    assert ran.json("identity", "preview")["events"] == {}
+    tried = ran.json("identity", "preview", "--set", 'blocked=["15400000001"]')
+    assert tried["events"] == {"split": 1}
+    assert ran.json("identity", "report")["sizes"] == {"1": 2, "2": 1}
+    wrong = ran.run("identity", "preview", "--set", "late_bridge=0", "--json")
+    assert wrong.code == 2
+    assert "identity.late_bridge" in json.loads(wrong.out)["error"]["message"]
+
+
+def test_an_empty_queue_says_so_and_an_unknown_item_is_refused(ran: Project) -> None:
+    assert "Nothing waits" in ran.run("review", "list").out
+    refused = ran.run("review", "accept", "abc", "--reason", "x", "--json")
+    assert (refused.code, refused.document["error"]["code"]) == (2, "review_unknown")
