@@ -1,0 +1,1 @@
+"""The platform's rows as canonical records. Pure functions."""

@@ -1,0 +1,1 @@
+"""The streams, one module per kind."""
