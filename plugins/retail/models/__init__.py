@@ -1,0 +1,23 @@
+"""Scores that are learnt: lifetime value, early warning, next purchase, recommendations, groups of like customers.
+
+The fits need scikit-learn (`pip install customer-hub[models]`); without it these scorers are not offered.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from hub.scorer import Scorer
+
+__all__ = ["model_scorers"]
+
+
+def model_scorers() -> list[type[Scorer]]:
+    """Return the learning scorers; none where scikit-learn is not installed."""
+    if find_spec("sklearn") is None:
+        return []
+    from plugins.retail.models.clusters import Clusters
+    from plugins.retail.models.forecast import Forecast
+    from plugins.retail.models.recommend import Recommend
+
+    return [Forecast, Recommend, Clusters]

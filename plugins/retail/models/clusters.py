@@ -1,0 +1,295 @@
+"""Groups of customers that are alike, found by K-means, with names that stay.
+
+Features are logarithms and shares drawn towards the chain's average, standardised and held within three standard deviations: on raw
+amounts K-means puts nearly everybody into one group and calls it a good fit. The number of groups is the largest for which two
+halves of the customers agree on who belongs together and no group is too large or too small. A refit keeps the names of groups whose
+centres it finds again; new customers are assigned without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hub.models import Model
+from hub.scorer import Inputs, Scorer, Trait, TraitType
+from hub.titles import Title
+from plugins.retail.models.card import card_of, days_text
+from plugins.retail.models.config import ClustersConfig
+from plugins.retail.models.daily import day_number
+from plugins.retail.models.keeping import Fitted, Refused, fit_day, held_model
+from plugins.retail.models.silence import FEWEST_CUSTOMERS
+
+__all__ = ["Clusters", "Groups", "find_groups"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_WORDS = {
+    "recency": (("近期到店", "seen lately"), ("久未到店", "long unseen")),
+    "frequency": (("低频", "seldom"), ("高频", "frequent")),
+    "value": (("低客单", "small baskets"), ("高客单", "large baskets")),
+    "discount": (("少用优惠", "full price"), ("偏好优惠", "discounts")),
+    "online": (("门店", "in the shop"), ("线上", "online")),
+    "evening": (("日间", "daytime"), ("晚间", "evening")),
+    "weekend": (("工作日", "weekdays"), ("周末", "weekends")),
+}
+"""Features, and what a group is called that is low or high in one."""
+
+FEATURES = tuple(_WORDS)
+_WIDEST = 3.0
+_STABLE, _LARGEST, _SMALLEST = 0.75, 0.50, 0.05
+_SAME_CENTRE = 1.5
+"""Distance, in standard deviations, within which a new centre is an old one."""
+_PRIOR = 5.0
+_METHOD = "1"
+_PURPOSE = {
+    "title_zh": "客户聚类",
+    "title_en": "Groups of customers that are alike",
+    "purpose": "Research, audiences, and how to talk to whom.",
+    "not_for": "Decisions about one person; a group says what its members have in common, not what each is like.",
+}
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Found groups.
+
+    Attributes:
+        mean, scale: of the features where they were found.
+        centres: standardised, one per group.
+        ids: number of each group, kept over refits.
+        names: Chinese and English name of each group.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    centres: tuple[tuple[float, ...], ...]
+    ids: tuple[int, ...]
+    names: tuple[tuple[str, str], ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the numbers for a model file."""
+        return {
+            "mean": list(self.mean),
+            "scale": list(self.scale),
+            "centres": [list(one) for one in self.centres],
+            "ids": list(self.ids),
+            "names": [list(one) for one in self.names],
+        }
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Groups:
+        """Read back what :meth:`document` gave."""
+        names = tuple((one[0], one[1]) for one in document["names"])
+        centres = tuple(tuple(one) for one in document["centres"])
+        return cls(tuple(document["mean"]), tuple(document["scale"]), centres, tuple(document["ids"]), names)
+
+    def assigned(self, features: Floats) -> Ints:
+        """Return the place of each customer's group among :attr:`ids`; each row's follows from that row alone."""
+        squares = np.zeros((len(features), len(self.centres)))
+        for j in range(len(self.mean)):
+            held = np.clip((features[:, j] - self.mean[j]) / self.scale[j], -_WIDEST, _WIDEST)
+            squares += (held[:, None] - np.array(self.centres)[:, j]) ** 2
+        return np.asarray(np.argmin(squares, axis=1), np.int64)
+
+
+def find_groups(
+    features: Floats, numbers: Sequence[int], before: Groups | None
+) -> tuple[Groups, dict[str, Any]] | Refused:
+    """Find groups; return them with how stable and how large they are, or why there are none.
+
+    Args:
+        features: one row per customer, columns :data:`FEATURES`.
+        numbers: numbers of groups to try.
+        before: the groups in use, whose names are kept where they are found again.
+    """
+    from threadpoolctl import threadpool_limits
+
+    mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
+    held = np.clip((features - mean) / scale, -_WIDEST, _WIDEST)
+    # Sums over threads come in any order; one thread gives the same digits each time.
+    with threadpool_limits(1):
+        tried = [_tried(held, k) for k in numbers]
+    fitting = [one for one in tried if one["largest"] <= _LARGEST and one["smallest"] >= _SMALLEST]
+    stable = [one for one in fitting if one["agreement"] >= _STABLE]
+    if not stable:
+        best = max((one["agreement"] for one in fitting), default=0.0)
+        return Refused(f"no stable groups: two halves of the customers agree by {best:.2f}, {_STABLE} needed")
+    chosen = max(stable, key=lambda one: int(one["groups"]))
+    centres = chosen.pop("centres")
+    ids, names = _named(centres, mean, scale, before)
+    groups = Groups(tuple(map(float, mean)), tuple(map(float, scale)), tuple(tuple(map(float, one)) for one in centres), ids, names)  # fmt: skip
+    figures = [{key: value for key, value in one.items() if key != "centres"} for one in tried]
+    return groups, {"chosen": chosen["groups"], "tried": figures}
+
+
+def _tried(held: Floats, k: int) -> dict[str, Any]:
+    """Groups of all customers, and how far two halves agree (adjusted Rand index)."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    def fitted(rows: Floats) -> Any:
+        return KMeans(k, n_init=4, random_state=0).fit(rows)
+
+    whole, halves = fitted(held), [fitted(held[i::2]) for i in range(2)]
+    sizes = np.bincount(whole.labels_, minlength=k) / len(held)
+    agreement = adjusted_rand_score(*(half.predict(held) for half in halves))
+    order = np.argsort(-sizes, kind="stable")
+    return {
+        "groups": k,
+        "agreement": float(agreement),
+        "largest": float(sizes.max()),
+        "smallest": float(sizes.min()),
+        "centres": whole.cluster_centers_[order],
+    }
+
+
+def _named(
+    centres: Floats, mean: Floats, scale: Floats, before: Groups | None
+) -> tuple[tuple[int, ...], tuple[tuple[str, str], ...]]:
+    """Numbers and names: those of the group before whose centre is near, else new ones."""
+    ids: list[int | None] = [None] * len(centres)
+    names: list[tuple[str, str] | None] = [None] * len(centres)
+    following = 1
+    if before is not None:
+        following = max(before.ids) + 1
+        for new, old in _matched(centres * scale + mean, before):
+            ids[new], names[new] = before.ids[old], before.names[old]
+    for i, centre in enumerate(centres):
+        if ids[i] is None:
+            ids[i], following = following, following + 1
+            names[i] = _name(centre, {one for one in names if one})
+    return tuple(one for one in ids if one is not None), tuple(one for one in names if one is not None)
+
+
+def _matched(raw: Floats, before: Groups) -> list[tuple[int, int]]:
+    from scipy.optimize import linear_sum_assignment
+
+    old = np.array(before.centres)
+    now = (raw - np.array(before.mean)) / np.array(before.scale)
+    distance = np.sqrt(((now[:, None] - old[None]) ** 2).sum(axis=2))
+    pairs = zip(*linear_sum_assignment(distance), strict=True)
+    return [(int(i), int(j)) for i, j in pairs if distance[i, j] <= _SAME_CENTRE]
+
+
+def _name(centre: Floats, taken: set[tuple[str, str]]) -> tuple[str, str]:
+    """Say what a group differs in most; as many words as it takes to tell it from the others."""
+    order = np.argsort(-np.abs(centre), kind="stable")
+    words = [_WORDS[FEATURES[j]][int(centre[j] > 0)] for j in order]
+    for count in range(2, len(words) + 1):
+        name = ("·".join(zh for zh, _ in words[:count]), ", ".join(en for _, en in words[:count]))
+        if name not in taken:
+            return name
+    return f"{name[0]}·{len(taken)}", f"{name[1]}, {len(taken)}"
+
+
+class Clusters(Scorer):
+    """Which group of like customers somebody belongs to."""
+
+    name = "clusters"
+    needs = ("retail",)
+    Config = ClustersConfig
+    traits = (
+        Trait("cluster_id", TraitType.INTEGER, Title("聚类编号", "Cluster"), "", "Number of the group; kept over refits.", "never bought, or no stable groups (the method says why)"),
+        Trait("cluster_name", TraitType.TEXT, Title("聚类名称", "Cluster name (Chinese)"), "", "What the group differs in most from all buyers.", "as cluster_id"),
+        Trait("cluster_name_en", TraitType.TEXT, Title("聚类名称(英文)", "Cluster name (English)"), "", "The same in English.", "as cluster_id"),
+        Trait("cluster_method", TraitType.TEXT, Title("聚类方法", "Method of clusters"), "", "How the groups were found, or why there are none.", "never bought"),
+    )  # fmt: skip
+
+    def score(self, inputs: Inputs) -> pa.Table:
+        """Find groups where that is due, then assign every buyer."""
+        ids, features = _read(inputs, inputs.today)
+        count = len(ids)
+        if not count:
+            return pa.table({"customer_id": ids, **{trait.name: pa.nulls(0, pa.string()) for trait in self.traits}})
+        first = inputs.arrow("SELECT min(business_date) AS day FROM customer_days WHERE orders > 0")["day"][0].as_py()
+        day = fit_day(day_number(first), day_number(inputs.business_date))
+        config: ClustersConfig = inputs.config
+        recipe = f"method {_METHOD}, sample {config.sample}, {config.fewest} to {config.most} groups"
+        held = held_model(inputs.models, "clusters", day, recipe, lambda day, used: _fitted(inputs, day, used))
+        if isinstance(held, Refused):
+            nothing = {name: pa.nulls(count, pa.string()) for name in ("cluster_name", "cluster_name_en")}
+            return pa.table({"customer_id": ids, "cluster_id": pa.nulls(count, pa.int64()), **nothing, "cluster_method": _same(held.reason, count)})  # fmt: skip
+        groups = Groups.of(dict(held.payload))
+        place = pa.array(groups.assigned(features))
+        columns = {
+            "cluster_id": pa.array(groups.ids, pa.int64()).take(place),
+            "cluster_name": pa.array([zh for zh, _ in groups.names]).take(place),
+            "cluster_name_en": pa.array([en for _, en in groups.names]).take(place),
+        }
+        return pa.table({"customer_id": ids, **columns, "cluster_method": _same("k-means", count)})
+
+
+def _same(text: str, count: int) -> pa.Array:
+    return pa.array([text]).take(pa.array(np.zeros(count, np.int64)))
+
+
+def _fitted(inputs: Inputs, day: int, used: Model | None) -> Fitted | Refused:
+    config: ClustersConfig = inputs.config
+    _, features = _read(inputs, f"DATE '{days_text(day)}'")
+    if len(features) < FEWEST_CUSTOMERS:
+        return Refused(f"too little data: {len(features)} buyers, {FEWEST_CUSTOMERS} needed")
+    chosen = np.unique(np.linspace(0, len(features) - 1, min(len(features), config.sample)).astype(np.int64))
+    before = Groups.of(dict(used.payload)) if used else None
+    found = find_groups(features[chosen], range(config.fewest, config.most + 1), before)
+    if isinstance(found, Refused):
+        return found
+    groups, figures = found
+    place = groups.assigned(features[chosen])
+    profile = [
+        {"id": groups.ids[g], "name_zh": groups.names[g][0], "name_en": groups.names[g][1],
+         "share": float(np.mean(place == g)), **dict(zip(FEATURES, map(float, groups.centres[g]), strict=True))}
+        for g in range(len(groups.ids))
+    ]  # fmt: skip
+    rows = {"customers": len(features), "customers_learnt": len(chosen)}
+    card = card_of(
+        _PURPOSE, "in use: stable groups", {"fitted_for": days_text(day)}, rows, figures, {"profile": profile}
+    )
+    return Fitted(groups.document(), card, good=True)
+
+
+def _read(inputs: Inputs, today: str) -> tuple[pa.Array, Floats]:
+    """Return the ids of all who had bought before a day, sorted, and their features."""
+    local = f"timezone('{inputs.zone}', ordered_at)"
+    rows = inputs.arrow(f"""
+        WITH habits AS (
+            SELECT customer_id, count(*) AS n, count(*) FILTER (isodow(business_date) >= 6) AS weekend,
+                   count(*) FILTER (hour({local}) >= 17) AS evening,
+                   count(*) FILTER (coalesce(channel, 'store') <> 'store') AS online
+            FROM orders WHERE kind <> 'refund' AND business_date < {today} GROUP BY customer_id
+        ), bought AS (
+            SELECT customer_id, {today} - max(business_date) AS recency, count(*) AS days,
+                   count(*) FILTER (business_date >= {today} - 365) AS days_365, sum(net_value) AS net,
+                   sum(greatest(discount_value, 0)) AS discount
+            FROM customer_days WHERE orders > 0 AND business_date < {today} GROUP BY customer_id
+        )
+        SELECT customer_id, recency::DOUBLE AS recency, days_365::DOUBLE AS frequency, (net / days)::DOUBLE AS value,
+               discount::DOUBLE AS discount, net::DOUBLE AS net, n::DOUBLE AS n, weekend::DOUBLE AS weekend,
+               evening::DOUBLE AS evening, online::DOUBLE AS online
+        FROM bought JOIN habits USING (customer_id) ORDER BY customer_id""")
+    column = {name: rows[name].to_numpy() for name in rows.column_names[1:]}
+    ids = rows["customer_id"].combine_chunks()
+    if not len(ids):
+        return ids, np.zeros((0, len(FEATURES)))
+    unit = max(float(np.mean(column["value"])), 1e-9)
+    price = np.maximum(column["net"], 0) + column["discount"]
+    share = np.divide(column["discount"], price, out=np.zeros(len(ids)), where=price > 0)
+    columns = {
+        "recency": np.log1p(column["recency"]),
+        "frequency": np.log1p(column["frequency"]),
+        "value": np.log(np.maximum(column["value"] / unit, 0.01)),
+        "discount": _drawn(share * column["n"], column["n"]),
+        **{name: _drawn(column[name], column["n"]) for name in ("online", "evening", "weekend")},
+    }
+    return ids, np.column_stack([columns[name] for name in FEATURES])
+
+
+def _drawn(count: Floats, n: Floats) -> Floats:
+    """A share, drawn towards that of all as if five more orders had been average."""
+    return np.asarray((count + _PRIOR * count.sum() / n.sum()) / (n + _PRIOR))

@@ -1,0 +1,152 @@
+"""Purchase days as columns: what every model is fitted to.
+
+One row per customer and purchase day, sorted by both, days counted from 1970-01-01. A model that looks from an earlier day sees
+the rows before it and nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hub.scorer import Inputs
+from plugins.retail.models.btyd import Histories
+
+__all__ = ["Daily", "daily_of", "day_number", "read_daily"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def day_number(day: dt.date) -> int:
+    """Return the days from 1970-01-01."""
+    return (day - _EPOCH).days
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Purchase days of customers 0 … ``customers`` - 1.
+
+    Attributes:
+        customer: whose, rising.
+        day: which, rising within a customer; one row per day.
+        value: net value of the day.
+        discount: share of the day's price that was given away, 0 … 1.
+        customers: how many customers there are, also those without a row.
+    """
+
+    customer: NDArray[np.int32]
+    day: NDArray[np.int32]
+    value: Floats
+    discount: NDArray[np.float32]
+    customers: int
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    @property
+    def first_day(self) -> int:
+        """The first day of all."""
+        return int(self.day.min())
+
+    def before(self, day: int) -> Daily:
+        """Return what was known at the beginning of a day."""
+        return self._rows(self.day < day)
+
+    def within(self, begin: int, end: int) -> Daily:
+        """Return the rows from ``begin`` to the day before ``end``."""
+        return self._rows((self.day >= begin) & (self.day < end))
+
+    def _rows(self, chosen: Any) -> Daily:
+        return Daily(self.customer[chosen], self.day[chosen], self.value[chosen], self.discount[chosen], self.customers)
+
+    def sample(self, size: int) -> Daily:
+        """Return at most ``size`` customers, evenly spaced over all; their numbers are given anew."""
+        if self.customers <= size:
+            return self
+        chosen = np.unique(np.linspace(0, self.customers - 1, size).astype(np.int64))
+        number = np.full(self.customers, -1, np.int32)
+        number[chosen] = np.arange(len(chosen), dtype=np.int32)
+        rows = self._rows(number[self.customer] >= 0)
+        return Daily(number[rows.customer], rows.day, rows.value, rows.discount, len(chosen))
+
+    def chunks(self, size: int) -> Iterator[tuple[int, Daily]]:
+        """Yield ``size`` customers at a time with the number of the first; their numbers are given anew."""
+        for begin in range(0, self.customers, size):
+            end = min(begin + size, self.customers)
+            low, high = np.searchsorted(self.customer, [begin, end])
+            part = self._rows(slice(low, high))
+            yield begin, Daily(part.customer - np.int32(begin), part.day, part.value, part.discount, end - begin)
+
+    def days_of(self) -> Ints:
+        """Return the number of purchase days per customer."""
+        return np.bincount(self.customer, minlength=self.customers).astype(np.int64)
+
+    def value_of(self) -> Floats:
+        """Return the net value per customer."""
+        return np.asarray(np.bincount(self.customer, weights=self.value, minlength=self.customers), np.float64)
+
+    def histories(self, today: int) -> tuple[Ints, Histories]:
+        """Return who had bought before ``today``, and their histories; what is observed ends the day before ``today``."""
+        known = self.before(today)
+        who, start, count = np.unique(known.customer, return_index=True, return_counts=True)
+        first, last = known.day[start], known.day[start + count - 1]
+        return who.astype(np.int64), Histories(
+            (count - 1).astype(np.float64), (last - first) / 7.0, (today - 1 - first) / 7.0
+        )
+
+
+def daily_of(customer: Any, day: Any, value: Any, discount: Any = None) -> Daily:
+    """Make purchase days from purchases in any order; those of one customer and day are one.
+
+    Args:
+        customer: number of the customer, from 0.
+        day: day number.
+        value: net value.
+        discount: money given away; nothing by default.
+    """
+    customer, day, value = np.asarray(customer, np.int64), np.asarray(day, np.int64), np.asarray(value, np.float64)
+    given = np.zeros(len(value)) if discount is None else np.asarray(discount, np.float64)
+    order = np.lexsort((day, customer))
+    customer, day, value, given = customer[order], day[order], value[order], given[order]
+    starts = (
+        np.flatnonzero(np.r_[True, (np.diff(customer) != 0) | (np.diff(day) != 0)]) if len(day) else np.zeros(0, int)
+    )
+    if not len(starts):
+        return _table(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0)
+    summed, given = np.add.reduceat(value, starts), np.add.reduceat(given, starts)
+    return _table(customer[starts], day[starts], summed, given, int(customer.max()) + 1)
+
+
+def _table(customer: Any, day: Any, value: Any, given: Any, customers: int) -> Daily:
+    price = np.maximum(value, 0) + np.maximum(given, 0)
+    share = np.divide(np.maximum(given, 0), price, out=np.zeros(len(price)), where=price > 0)
+    return Daily(customer.astype(np.int32), day.astype(np.int32), value, share.astype(np.float32), customers)
+
+
+def read_daily(inputs: Inputs) -> tuple[pa.Array, Daily]:
+    """Return the ids of all buyers, sorted, and their purchase days before the business date.
+
+    Reads ``customer_days``.
+    """
+    ids = inputs.arrow("SELECT customer_id FROM customer_days WHERE orders > 0 GROUP BY ALL ORDER BY ALL")
+    rows = inputs.arrow(
+        """
+        WITH numbered AS (
+            SELECT customer_id, (row_number() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer
+            FROM (SELECT DISTINCT customer_id FROM customer_days WHERE orders > 0)
+        )
+        SELECT customer, (business_date - DATE '1970-01-01')::INTEGER AS day, net_value::DOUBLE AS net_value,
+               discount_value::DOUBLE AS discount_value
+        FROM customer_days JOIN numbered USING (customer_id) WHERE orders > 0 ORDER BY customer, day"""
+    )
+    customer, day, value, given = (rows[name].to_numpy() for name in ("customer", "day", "net_value", "discount_value"))
+    return ids["customer_id"].combine_chunks(), _table(customer, day, value, given, len(ids))

@@ -1,0 +1,127 @@
+"""Straight-line models of log features, fitted by scikit-learn and kept as numbers.
+
+Logistic regression for probabilities, Poisson and Tweedie regression (log link) for counts and money. A log-transformed label with
+plain back-transformation would lose half of all money and more; a log link does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Line", "fit_log_link", "fit_logistic", "sigmoid"]
+
+Floats = NDArray[np.float64]
+
+_EDGE = 0.002
+"""Features are held within this quantile of what was learnt from, and one minus it: a line is not trusted outside."""
+_FEWEST = 100
+"""Positives and negatives that a probability needs to be learnt from."""
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Return the probability of a logit."""
+    return np.asarray(0.5 * (1 + np.tanh(x / 2)))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fitted line: intercept + Σ coefficient · (feature - mean) / scale, features held within low … high."""
+
+    columns: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    coefficient: tuple[float, ...]
+    intercept: float
+    slope: float = 1.0
+    shift: float = 0.0
+    """Recalibration: shift + slope · line."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the numbers for a model file."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Line:
+        """Read back what :meth:`document` gave."""
+        numbers: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+        }
+        return cls(**numbers)
+
+    def value(self, features: Floats) -> Floats:
+        """Return the line's value per row; each row's follows from that row alone, to the last digit."""
+        total = np.full(len(features), self.intercept)
+        for j in range(len(self.columns)):
+            total += self.contribution(features[:, j], j)
+        return np.asarray(self.shift + self.slope * total)
+
+    def contribution(self, values: Floats, j: int) -> Floats:
+        """Return what one feature adds."""
+        held = np.clip(values, self.low[j], self.high[j])
+        return np.asarray(self.coefficient[j] * (held - self.mean[j]) / self.scale[j])
+
+    def probability(self, features: Floats) -> Floats:
+        """Return the probability per row, for a logistic regression."""
+        return sigmoid(self.value(features))
+
+    def amount(self, features: Floats) -> Floats:
+        """Return the expected count or value per row, for a regression with log link."""
+        return np.exp(self.value(features))
+
+    def recalibrated(self, features: Floats, happened: NDArray[np.bool_]) -> Line:
+        """Return the line with slope and shift fitted to what happened later (Platt)."""
+        from sklearn.linear_model import LogisticRegression
+
+        raw = replace(self, slope=1.0, shift=0.0).value(features)
+        fitted = LogisticRegression(C=1e6).fit(raw[:, None], happened)
+        return replace(self, slope=float(fitted.coef_[0, 0]), shift=float(fitted.intercept_[0]))
+
+
+def fit_logistic(columns: tuple[str, ...], features: Floats, happened: NDArray[np.bool_]) -> Line | None:
+    """Fit a logistic regression on unweighted rows; None where there are fewer than 100 of either outcome."""
+    from sklearn.linear_model import LogisticRegression
+
+    if min(int(happened.sum()), int((~happened).sum())) < _FEWEST:
+        return None
+    return _fitted(
+        columns, features, happened, LogisticRegression(C=1.0, max_iter=1000, tol=1e-8, solver="newton-cholesky")
+    )
+
+
+def fit_log_link(columns: tuple[str, ...], features: Floats, amount: Floats, power: float) -> Line | None:
+    """Fit a regression with log link; None where fewer than 100 amounts are above 0, or fewer than 100 are 0.
+
+    Args:
+        columns: names of the features.
+        features: one row per observation.
+        amount: counts or values, none below 0; of the order of 1.
+        power: 1 for counts (Poisson), 1.5 for money (Tweedie).
+    """
+    from sklearn.linear_model import TweedieRegressor
+
+    if min(int((amount > 0).sum()), int((amount <= 0).sum())) < _FEWEST:
+        return None
+    model = TweedieRegressor(power=power, link="log", alpha=1e-3, solver="newton-cholesky", max_iter=300, tol=1e-6)
+    return _fitted(columns, features, amount, model)
+
+
+def _fitted(columns: tuple[str, ...], features: Floats, label: Any, model: Any) -> Line:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    low, high = np.quantile(features, [_EDGE, 1 - _EDGE], axis=0)
+    # Sums over threads come in any order; one thread gives the same digits each time.
+    with threadpool_limits(1):
+        pipeline = make_pipeline(StandardScaler(), model).fit(np.clip(features, low, high), label)
+    scaler = pipeline[0]
+    low, high, mean, scale, weights = (
+        tuple(map(float, one)) for one in (low, high, scaler.mean_, scaler.scale_, np.ravel(pipeline[-1].coef_))
+    )
+    return Line(columns, low, high, mean, scale, weights, float(np.ravel(pipeline[-1].intercept_)[0]))
