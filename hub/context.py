@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -206,12 +206,19 @@ class Hub:
         self.close()
 
 
-def open_hub(config: Path | str | None = None, *, plugins: Plugins | None = None, **services: Any) -> Hub:
+def open_hub(
+    config: Path | str | None = None,
+    *,
+    plugins: Plugins | None = None,
+    environ: Mapping[str, str] | None = None,
+    **services: Any,
+) -> Hub:
     """Open the hub that a ``hub.toml`` describes.
 
     Args:
         config: the file; the nearest one from here upwards when not given.
         plugins: plugins to use instead of the installed ones.
+        environ: where ``${NAME}`` is looked up; the process's environment unless given.
         services: ``now``, ``sleep``, ``chance``, ``progress``, ``transport`` of :class:`Hub`.
 
     Raises:
@@ -219,4 +226,4 @@ def open_hub(config: Path | str | None = None, *, plugins: Plugins | None = None
     """
     path = Path(config).absolute() if config else find_config()
     installed = plugins or installed_plugins()
-    return Hub(load_settings(path, plugins=installed), installed, **services)
+    return Hub(load_settings(path, environ=environ, plugins=installed), installed, **services)

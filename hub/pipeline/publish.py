@@ -48,8 +48,12 @@ class PublishReport:
     pruned: int = 0
 
 
-def publish(hub: Hub) -> PublishReport:
+def publish(hub: Hub, *, aside: bool = False) -> PublishReport:
     """Publish what the warehouse holds, if it differs from the current snapshot; forget old snapshots and row logs.
+
+    Args:
+        hub: the opened hub.
+        aside: keep the snapshot for looking back, and leave the current one current; it is always a new one.
 
     Raises:
         LeaseHeldError: another process has the warehouse open.
@@ -61,10 +65,10 @@ def publish(hub: Hub) -> PublishReport:
         as_of = _as_of(engine, hub.now())
         digest = _content_hash(engine)
         current = hub.store.snapshots.current()
-        if current is not None and current.content_hash == digest and _is_there(hub, current):
+        if not aside and current is not None and current.content_hash == digest and _is_there(hub, current):
             run.add(**current.counts)
             return PublishReport(current.id, is_new=False, as_of=current.as_of, counts=current.counts)
-        snapshot = _write(hub, engine, digest, as_of)
+        snapshot = _write(hub, engine, digest, as_of, "aside" if aside else "published")
         run.add(**snapshot.counts)
         return PublishReport(snapshot.id, is_new=True, as_of=as_of, counts=snapshot.counts, pruned=_prune(hub))
 
@@ -100,7 +104,7 @@ def _files(hub: Hub, snapshot: Snapshot) -> dict[str, str]:
         return {}
 
 
-def _write(hub: Hub, engine: DuckDBEngine, digest: str, as_of: dt.datetime) -> Snapshot:
+def _write(hub: Hub, engine: DuckDBEngine, digest: str, as_of: dt.datetime, state: str) -> Snapshot:
     identifier = f"{hub.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     counts = {}
     with hub.snapshots.new_folder(identifier) as folder:
@@ -109,19 +113,29 @@ def _write(hub: Hub, engine: DuckDBEngine, digest: str, as_of: dt.datetime) -> S
             engine.execute(f"COPY ({SNAPSHOT_TABLES[table]}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
             counts[table] = int(engine.value(f"SELECT count(*) FROM {table}"))
     snapshot = Snapshot(
-        id=identifier, location=identifier, as_of=as_of, content_hash=digest, counts=counts, published_at=hub.now()
+        id=identifier,
+        location=identifier,
+        as_of=as_of,
+        content_hash=digest,
+        counts=counts,
+        state=state,
+        published_at=hub.now(),
     )
     hub.store.snapshots.publish(snapshot)
     return snapshot
 
 
 def _prune(hub: Hub) -> int:
-    """Remove the oldest snapshots beyond the number to keep, and folders that a killed publish left."""
+    """Remove the oldest snapshots beyond the number to keep, those aside from before the days to keep, and folders that
+    a killed publish left."""
     keep = hub.settings.hub.keep_snapshots
     published = hub.store.snapshots.list(limit=keep + _PRUNED_AT_ONCE)
-    kept, old = published[:keep], published[keep:]
+    since = hub.now() - dt.timedelta(days=hub.settings.hub.keep_days)
+    aside = hub.store.snapshots.list(state="aside", limit=_PRUNED_AT_ONCE)
+    old = [*published[keep:], *(snapshot for snapshot in aside if snapshot.published_at < since)]
     hub.store.snapshots.mark_pruned([snapshot.id for snapshot in old])
-    locations = {snapshot.location for snapshot in kept}
+    gone = {snapshot.id for snapshot in old}
+    locations = {snapshot.location for snapshot in (*published, *aside) if snapshot.id not in gone}
     present = [name.lstrip("/") for name in hub.snapshots.folders("")]
     hub.snapshots.remove(name for name in present if _NAME.fullmatch(name) and name not in locations)
     return len(old)

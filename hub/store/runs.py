@@ -51,21 +51,33 @@ class OpenRun:
 
 
 class Runs:
-    """Start, end and list runs."""
+    """Start, end and list runs.
+
+    Attributes:
+        parent: what the runs of this process belong to, e.g. a scheduler's task; empty for none.
+    """
 
     def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
         self._database = database
         self._now = now
+        self.parent = ""
 
     @contextmanager
-    def open(
-        self, stage: str, subject: str = "", *, parent: str | None = None, as_of: dt.datetime | None = None
-    ) -> Iterator[OpenRun]:
+    def open(self, stage: str, subject: str = "", *, as_of: dt.datetime | None = None) -> Iterator[OpenRun]:
         """Record a run around a block. An exception ends it as failed and is raised on."""
         run = OpenRun(uuid.uuid4().hex, stage, subject)
         started = self._now()
         with self._database.write() as session:
-            session.add(Run(id=run.id, parent_id=parent, stage=stage, subject=subject, started_at=started, as_of=as_of))
+            session.add(
+                Run(
+                    id=run.id,
+                    parent_id=self.parent or None,
+                    stage=stage,
+                    subject=subject,
+                    started_at=started,
+                    as_of=as_of,
+                )
+            )
         try:
             yield run
         except HubError as error:
@@ -99,13 +111,17 @@ class Runs:
             )
         return int(cast("CursorResult[Any]", result).rowcount)
 
-    def list(self, *, stage: str | None = None, subject: str | None = None, limit: int = 50) -> Sequence[Run]:
+    def list(
+        self, *, stage: str | None = None, subject: str | None = None, parent: str | None = None, limit: int = 50
+    ) -> Sequence[Run]:
         """Return the newest runs first."""
         query = select(Run).order_by(col(Run.started_at).desc()).limit(limit)
         if stage:
             query = query.where(col(Run.stage) == stage)
         if subject:
             query = query.where(col(Run.subject) == subject)
+        if parent:
+            query = query.where(col(Run.parent_id) == parent)
         with self._database.read() as session:
             return list(session.scalars(query))
 

@@ -22,7 +22,7 @@ class Snapshots:
         self._now = now
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Record a snapshot whose files are durable; from then on it is the current one."""
+        """Record a snapshot whose files are durable; from then on it is the current one, unless its state is ``aside``."""
         snapshot.published_at = self._now()
         with self._database.write() as session:
             session.add(snapshot)
@@ -32,9 +32,9 @@ class Snapshots:
         found = self.list(limit=1)
         return found[0] if found else None
 
-    def list(self, limit: int = 100) -> Sequence[Snapshot]:
-        """Return published snapshots, newest first."""
-        query = select(Snapshot).where(col(Snapshot.state) == "published").order_by(col(Snapshot.seq).desc())
+    def list(self, limit: int = 100, *, state: str = "published") -> Sequence[Snapshot]:
+        """Return snapshots, newest first: ``published`` ones, or those kept ``aside`` for looking back."""
+        query = select(Snapshot).where(col(Snapshot.state) == state).order_by(col(Snapshot.seq).desc())
         with self._database.read() as session:
             return list(session.scalars(query.limit(limit)))
 
