@@ -51,7 +51,7 @@ class Chain:
         """Ingest once; the report is free of errors."""
         self.now = at or self.now
         report = ingest(self.hub)
-        assert [(stream.stream, str(stream.error)) for stream in report.failed] == []
+        assert "\n".join(f"{stream.stream}: {stream.error}" for stream in report.failed) == ""
         assert report.load_error is None
         return report
 
