@@ -51,7 +51,8 @@ class Chain:
         """Ingest once; the report is free of errors."""
         self.now = at or self.now
         report = ingest(self.hub)
-        assert "\n".join(f"{stream.stream}: {stream.error}" for stream in report.failed) == ""
+        told = "\n".join(f"{stream.stream}: {stream.error}" for stream in report.failed)
+        assert not told, told
         assert report.load_error is None
         return report
 
