@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -146,14 +147,12 @@ def _cursor(connection: Connection) -> Any:
 
 def only_keys(rows: pa.Table, wanted: pa.Table, key: Sequence[str]) -> pa.Table:
     """The rows whose whole key is one of the wanted ones: a ticket number alone may stand in several shops."""
-    keys = wanted.select(list(key)).combine_chunks().group_by(list(key)).aggregate([])
-    typed = keys.cast(pa.schema([rows.schema.field(name) for name in key]))
-    return (
-        rows.append_column("_rn", pa.array(range(rows.num_rows)))
-        .join(typed, list(key), join_type="left semi")
-        .sort_by("_rn")
-        .drop_columns("_rn")
-    )
+
+    def joined(table: pa.Table) -> pa.ChunkedArray:
+        parts = [table.column(name).cast(pa.string()) for name in key]
+        return pc.binary_join_element_wise(*parts, "\x1f")
+
+    return rows.filter(pc.is_in(joined(rows), value_set=joined(wanted).combine_chunks()))
 
 
 def together(chunks: Sequence[pa.Table]) -> pa.Table:
