@@ -71,7 +71,8 @@ def stored(hub: Hub, record: type[R], *, deleted: bool = False) -> list[R]:
         for child in child_tables(record):
             for row in sorted(_rows(engine, child.name), key=lambda row: (row["source_id"], row["position"])):
                 del row["position"]
-                children[row.pop("source_id")][child.field or ""].append(row)
+                known = {name: value for name, value in row.items() if value is not None}
+                children[known.pop("source_id")][child.field or ""].append(known)
     records = []
     for row in sorted(parents, key=lambda row: str(row["source_id"])):
         extra = orjson.loads(row["extra"]) if row.get("extra") else {}
