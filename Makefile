@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip --disable-pip-version-check -q install uv==$(UV_VERSION)
-	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group dev -e ".[excel,models,postgres,simulation,splink]"
+	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group dev -e ".[databases,excel,models,postgres,simulation,splink]"
 	@touch $@
 
 demo: $(STAMP)  ## the whole way on local data: files in, customers, segments, files and signed webhooks out
