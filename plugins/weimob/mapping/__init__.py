@@ -1,0 +1,1 @@
+"""Platform data to canonical records: pure functions."""

@@ -1,0 +1,1 @@
+"""The streams' readers: which calls, in which order, and what the cursor holds."""
