@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from hub.hookspecs import hookimpl
 from hub.scorer import Scorer
 from hub.segments import Segment
+from plugins.retail.models import model_scorers, model_segments
+from plugins.retail.member import Member
 from plugins.retail.scorer import Retail
 from plugins.retail.segments import SEGMENTS
+from plugins.retail.taste import Taste
 
 hub_api = 1
 
@@ -16,10 +19,10 @@ hub_api = 1
 @hookimpl
 def register_scorers() -> Sequence[type[Scorer]]:
     """Offer the scorers."""
-    return [Retail]
+    return [Retail, *model_scorers()]
 
 
 @hookimpl
 def register_segments() -> Sequence[Segment]:
     """Offer the segments."""
-    return SEGMENTS
+    return [*SEGMENTS, *model_segments()]

@@ -1,0 +1,105 @@
+"""Birthdays, anniversaries and family: what a calendar says of a customer.
+
+Dates come around every year; one on 29 February is kept on the 28th in other years. Birthdays by the Chinese calendar are
+turned into this year's and the next year's days (``lunar-python``); a lunar 30th that a year does not have is the 29th.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import lru_cache
+
+from lunar_python import Lunar, LunarMonth
+
+from plugins.retail.exits import CHILDREN
+
+__all__ = ["ages", "dates", "families", "next_occasion"]
+
+_FILLERS = ("1900-01-01", "1970-01-01")
+"""Dates that registration forms fill in by themselves."""
+_BIRTHDAYS = """
+    SELECT customer_id, arg_max(birthday, k) AS birthday, arg_max(birthday_calendar, k) AS calendar FROM (
+        SELECT customer_id, birthday, birthday_calendar,
+               (coalesce(updated_at, TIMESTAMPTZ '-infinity'), connection, source_id) AS k FROM profiles WHERE birthday IS NOT NULL
+    ) GROUP BY customer_id"""
+
+
+@lru_cache(maxsize=8)
+def _lunar_days(today: dt.date) -> str:
+    """Rows (month-day of the Chinese calendar, next solar day), for every lunar date there is."""
+    rows = []
+    for month in range(1, 13):
+        for day in range(1, 31):
+            coming = [_solar(year, month, day) for year in (today.year - 1, today.year, today.year + 1)]
+            rows.append(f"('{month:02}-{day:02}', DATE '{min(one for one in coming if one >= today).isoformat()}')")
+    return ", ".join(rows)
+
+
+def _solar(year: int, month: int, day: int) -> dt.date:
+    last = LunarMonth.fromYm(year, month).getDayCount()
+    solar = Lunar.fromYmd(year, month, min(day, last)).getSolar()
+    return dt.date(solar.getYear(), solar.getMonth(), solar.getDay())
+
+
+def _next(month_day: str, today: str) -> str:
+    """The next time a month and day (MM-DD) comes around, today included."""
+    year = f"year({today})"
+
+    def of(when: str) -> str:
+        kept = f"CASE WHEN {month_day} = '02-29' THEN '02-28' ELSE {month_day} END"
+        return f"coalesce(TRY_CAST({when} || '-' || {month_day} AS DATE), TRY_CAST({when} || '-' || {kept} AS DATE))"
+
+    return f"CASE WHEN {of(year)} >= {today} THEN {of(year)} ELSE {of(f'({year} + 1)')} END"
+
+
+def dates(today: dt.date, family: Sequence[str]) -> str:
+    """Return ``customer_id``, ``occasion`` and ``day``: the next time each known date comes around.
+
+    Args:
+        today: the business date of as_of.
+        family: event types whose properties ``date`` (and ``name``) tell of a family date.
+    """
+    sql = f"DATE '{today.isoformat()}'"
+    types = ", ".join("'" + name.replace("'", "''") + "'" for name in family) or "NULL"
+    return f"""
+        WITH solar AS (
+            SELECT customer_id, 'birthday' AS occasion, right(birthday, 5) AS month_day FROM ({_BIRTHDAYS})
+            WHERE calendar = 'solar' AND birthday NOT IN {_FILLERS}
+            UNION ALL SELECT customer_id, 'child_birthday', strftime(birth, '%m-%d') FROM ({CHILDREN})
+            UNION ALL SELECT customer_id, 'member_anniversary', strftime(registered_at::DATE, '%m-%d') FROM customers
+                WHERE registered_at::DATE < {sql}
+            UNION ALL SELECT customer_id, 'first_purchase_anniversary', strftime(first_order_date, '%m-%d') FROM score_retail
+            UNION ALL SELECT customer_id, coalesce(json_extract_string(properties, '$.name'), type),
+                right(json_extract_string(properties, '$.date'), 5) FROM events WHERE type IN ({types})
+        )
+        SELECT customer_id, occasion, day FROM (
+            SELECT DISTINCT customer_id, occasion, {_next("month_day", sql)} AS day FROM solar WHERE month_day IS NOT NULL
+            UNION ALL SELECT customer_id, 'birthday', l.day FROM ({_BIRTHDAYS}) AS b
+            JOIN (VALUES {_lunar_days(today)}) AS l(month_day, day) ON l.month_day = right(b.birthday, 5) WHERE b.calendar = 'lunar'
+        ) WHERE day IS NOT NULL"""
+
+
+def next_occasion(today: str, ahead: int) -> str:
+    """Return the nearest occasion; of two on one day the birthday comes first."""
+    order = "(day, occasion <> 'birthday', occasion)"
+    return f"""SELECT customer_id, arg_min(occasion, {order}) AS next_occasion, min(day) AS next_occasion_date,
+               min(day) - {today} AS days_to_next_occasion, min(day) - {today} <= {ahead} AS occasion_due
+        FROM member_dates GROUP BY customer_id"""
+
+
+def ages(today: str, young: int) -> str:
+    """Return age, band and whether young: from a birthday with a year, no filler date, between 0 and 110 years."""
+    return f"""SELECT customer_id, age, age < {young} AS young_group, CASE WHEN age < 18 THEN 'under_18' WHEN age < 25 THEN '18_24'
+               WHEN age < 30 THEN '25_29' WHEN age < 40 THEN '30_39' WHEN age < 50 THEN '40_49' ELSE '50_plus' END AS age_band
+        FROM (SELECT customer_id, date_diff('year', born, {today}) - (strftime({today}, '%m-%d') < strftime(born, '%m-%d'))::INTEGER AS age
+              FROM (SELECT customer_id, TRY_CAST(birthday AS DATE) AS born FROM ({_BIRTHDAYS}) WHERE birthday NOT IN {_FILLERS}))
+        WHERE age BETWEEN 0 AND 110"""
+
+
+def families(today: str) -> str:
+    """Return whether a child is known, and the content key of the youngest under three."""
+    months = f"date_diff('month', max(birth), {today}) - (day({today}) < day(max(birth)))::INTEGER"
+    return f"""SELECT customer_id, true AS family_group,
+               CASE WHEN {months} BETWEEN 0 AND 35 THEN 'baby_' || {months} || 'm' END AS care_topic
+        FROM ({CHILDREN}) WHERE birth <= {today} GROUP BY customer_id"""

@@ -1,0 +1,90 @@
+"""What a customer likes and how: products, tastes, times of day, channels, ways to pay, and the lists made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
+from hub.titles import Title
+from plugins.retail import lists, preferences
+from plugins.retail.rules import RuleSet
+
+__all__ = ["Taste"]
+
+_FEW = "no preference stands out, or too few purchases"
+_NONE = "nothing to tell"
+
+
+def _trait(name: str, zh: str, en: str, description: str, null_rule: str = _FEW) -> Trait:
+    return Trait(name, TraitType.TEXT, Title(zh, en), "", description, null_rule)
+
+
+class Taste(Scorer):
+    """Preferences against the chain's average, habits, reminders and lists of products."""
+
+    name = "taste"
+    Config = ScorerConfig
+    needs = ("retail",)
+    traits = (
+        _trait("pref_category_1", "偏好品类", "Preferred category", "Category with the highest index among those bought often enough."),
+        _trait("pref_category_2", "偏好品类(二)", "Second category", "The next one."),
+        _trait("pref_category_3", "偏好品类(三)", "Third category", "The next one."),
+        Trait("pref_category_index", TraitType.NUMBER, Title("品类偏好指数", "Index of the category"), "100 = chain", "Share of the customer / share of the chain × 100, for pref_category_1.", _FEW),
+        _trait("pref_brand", "偏好品牌", "Preferred brand", "Brand with the highest index."),
+        _trait("pref_taste", "偏好口味", "Preferred taste", "Choice on the order line (sugar, ice, size …) with the highest index."),
+        _trait("pref_taste_2", "偏好口味(二)", "Second taste", "The next one."),
+        _trait("favourite_product", "最爱商品", "Favourite product", "Product with the most recency-weighted units.", "never bought a product"),
+        _trait("pref_daypart", "偏好时段", "Preferred part of the day", "Slot of the rule set with at least half of the visits."),
+        _trait("pref_weekpart", "偏好工作日/周末", "Weekday or weekend", "weekday or weekend, with at least half of the visits."),
+        _trait("pref_channel", "偏好渠道", "Preferred channel", "Channel with at least half of the visits."),
+        Trait("omni", TraitType.BOOLEAN, Title("全渠道客户", "Omnichannel"), "", "Bought through two channels or more lately.", "never bought"),
+        _trait("pref_tender", "偏好支付方式", "Preferred way to pay", "Way with the largest share of what was paid.", "nothing known of payments"),
+        Trait("stored_value_share", TraitType.NUMBER, Title("储值支付占比", "Share paid with stored value"), "1", "Share of what was paid, lifetime.", "nothing known of payments"),
+        Trait("best_send_hour", TraitType.INTEGER, Title("最佳触达时刻", "Best hour to send"), "h", "Hour with the highest rate of messages opened or clicked, three needed.", "fewer than three messages answered"),
+        _trait("replenish_due", "待补货商品", "To be replenished", "Product that should be used up soonest, by own and the product's pace.", "nothing is used up at a known pace"),
+        Trait("replenish_date", TraitType.DATE, Title("补货提醒日", "Reminder date"), "", "Last purchase + the reminder share of the usage time.", "nothing is used up at a known pace"),
+        _trait("reco_repeat", "常购推荐", "Buy again", "Up to five products bought before, the dearest habit first.", "never bought a product"),
+        _trait("reco_new", "新品推荐", "New to you", "Up to five products bought together with those the customer buys, not bought yet.", _NONE),
+        _trait("personal_menu", "专属菜单", "Personal menu", "Favourite with its usual choices, and one pairing not tried yet.", "never bought a product"),
+        _trait("bundle", "搭配推荐", "Add-on", "What goes best with the product bought last.", _NONE),
+        _trait("recall_product", "召回商品", "Product to win back with", "Favourite that was not complained about; sleeping and lost customers only.", "not sleeping or lost, or nothing liked"),
+        _trait("browsed_not_bought", "浏览未购", "Browsed, not bought", "Up to five products viewed or put into the cart lately and not bought since.", _NONE),
+    )  # fmt: skip
+
+    def per_customer(self, config: ScorerConfig) -> bool:  # noqa: ARG002 - no setting changes it
+        """The chain's shares and pairs are the month's."""
+        return True
+
+    def population(self, inputs: Inputs) -> Mapping[str, str]:
+        """Return the chain's shares, the pace of products and pairs bought together, before as_of's month."""
+        first = f"DATE '{inputs.business_date.replace(day=1).isoformat()}'"
+        return {
+            "taste_until": f"SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END AS day FROM orders",
+            "taste_shares": preferences.shares(),
+            "taste_pace": lists.pace(),
+            "taste_pairs": lists.pairs(),
+        }
+
+    def tables(self, inputs: Inputs) -> Mapping[str, str]:
+        """Return recency-weighted units of each customer and thing."""
+        rules: RuleSet = inputs.settings["retail"]
+        return {
+            "taste_units": preferences.units(rules.preference, inputs.today),
+            "taste_products": preferences.products(),
+            "taste_visits": preferences.visits(rules, inputs.zone),
+        }
+
+    def score(self, inputs: Inputs) -> str:
+        """Join what is liked, how it is bought and the lists."""
+        rules: RuleSet = inputs.settings["retail"]
+        parts = (
+            preferences.preferred(rules.preference),
+            preferences.habits(rules.preference, inputs.today),
+            preferences.payments(),
+            preferences.hours(inputs.zone),
+            lists.replenishing(rules.engagement),
+            lists.recommended(),
+            lists.browsed(rules.engagement, inputs.today),
+        )
+        joins = " ".join(f"LEFT JOIN ({part}) AS p{n} USING (customer_id)" for n, part in enumerate(parts))
+        return f"SELECT * FROM (SELECT customer_id FROM customers) {joins}"
