@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hub.hookspecs import hookimpl
 from hub.scorer import Scorer
 from hub.segments import Segment
-from plugins.retail.models import model_scorers, model_segments
 from plugins.retail.member import Member
+from plugins.retail.models import model_scorers, model_segments
 from plugins.retail.scorer import Retail
 from plugins.retail.segments import SEGMENTS
 from plugins.retail.taste import Taste
@@ -19,7 +19,7 @@ hub_api = 1
 @hookimpl
 def register_scorers() -> Sequence[type[Scorer]]:
     """Offer the scorers."""
-    return [Retail, *model_scorers()]
+    return [Retail, Taste, Member, *model_scorers()]
 
 
 @hookimpl
