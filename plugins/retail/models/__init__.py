@@ -8,8 +8,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from hub.scorer import Scorer
+from hub.segments import Segment
 
-__all__ = ["model_scorers"]
+__all__ = ["model_scorers", "model_segments"]
 
 
 def model_scorers() -> list[type[Scorer]]:
@@ -21,3 +22,12 @@ def model_scorers() -> list[type[Scorer]]:
     from plugins.retail.models.recommend import Recommend
 
     return [Forecast, Recommend, Clusters]
+
+
+def model_segments() -> tuple[Segment, ...]:
+    """Return the segments of what is learnt; none where scikit-learn is not installed."""
+    if find_spec("sklearn") is None:
+        return ()
+    from plugins.retail.models.segments import MODEL_SEGMENTS
+
+    return MODEL_SEGMENTS

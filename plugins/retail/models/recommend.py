@@ -127,31 +127,35 @@ class Recommend(Scorer):
     needs = ("retail",)
     Config = RecommendConfig
     traits = (
-        _trait("reco_repeat", "推荐复购商品", "Products to buy again", "Names, the likeliest first."),
-        _trait("reco_repeat_ids", "推荐复购商品编号", "Products to buy again, ids", "The same as product ids, separated by commas."),
-        _trait("reco_new", "推荐新商品", "Products to try", "Names of products not bought in the look-back, the likeliest first."),
-        _trait("reco_new_ids", "推荐新商品编号", "Products to try, ids", "The same as product ids, separated by commas."),
-        _trait("reco_reason", "推荐理由", "Why these are recommended (Chinese)", "Own favourite and how often; like customers; best-sellers of the chain."),
-        _trait("reco_reason_en", "推荐理由(英文)", "Why these are recommended (English)", "The same in English."),
+        _trait("next_products_again", "推荐复购商品", "Products to buy again", "Names, the likeliest first."),
+        _trait("next_products_again_ids", "推荐复购商品编号", "Products to buy again, ids", "The same as product ids, separated by commas."),
+        _trait("next_products_new", "推荐新商品", "Products to try", "Names of products not bought in the look-back, the likeliest first."),
+        _trait("next_products_new_ids", "推荐新商品编号", "Products to try, ids", "The same as product ids, separated by commas."),
+        _trait("next_products_reason", "推荐理由", "Why these are recommended (Chinese)", "Own favourite and how often; like customers; best-sellers of the chain."),
+        _trait("next_products_reason_en", "推荐理由(英文)", "Why these are recommended (English)", "The same in English."),
     )  # fmt: skip
 
     def score(self, inputs: Inputs) -> pa.Table:
         """Rank the products of every buyer."""
         config: RecommendConfig = inputs.config
         ids, bought, products, offered = _read(inputs, config)
+        if not bought.products:
+            return pa.table(
+                {"customer_id": ids, **{trait.name: pa.nulls(len(ids), pa.string()) for trait in self.traits}}
+            )
         columns: dict[str, list[str | None]] = {trait.name: [] for trait in self.traits}
         wanted = 4 * config.listed
         days = _most_bought(bought)
         for begin, best, had in ranked(bought, config, wanted):
             sold = (best >= 0) & offered[np.maximum(best, 0)]
-            lists = {"reco_repeat": sold & had, "reco_new": sold & ~had}
+            lists = {"next_products_again": sold & had, "next_products_new": sold & ~had}
             for name, chosen in lists.items():
                 names, codes = _joined(best, chosen, products, config.listed)
                 columns[name] += names
                 columns[f"{name}_ids"] += codes
             zh, en = _reasons(best, had & sold, products[1], days[begin : begin + len(best)])
-            columns["reco_reason"] += zh
-            columns["reco_reason_en"] += en
+            columns["next_products_reason"] += zh
+            columns["next_products_reason_en"] += en
         return pa.table(
             {"customer_id": ids, **{name: pa.array(values, pa.string()) for name, values in columns.items()}}
         )
