@@ -21,7 +21,8 @@ def _silent_from(limit: int, last: str) -> str:
 def _lost_from(rules: RuleSet, last: str) -> str:
     """Lost by silence, or because the card has run out long ago."""
     by_silence = _silent_from(rules.stages.sleeping, last)
-    return f"least({by_silence}, greatest(lost_day, {_silent_from(rules.stages.active, last)}))"
+    by_card = f"CASE WHEN lost_day IS NOT NULL THEN greatest(lost_day, {_silent_from(rules.stages.active, last)}) END"
+    return f"least({by_silence}, {by_card})"
 
 
 def _exited_from(rules: RuleSet, last: str) -> str:

@@ -1,4 +1,4 @@
-"""Lists of products for one customer: buy again, new, add-on, menu, recall, reminders, browsed and not bought."""
+"""Products for one customer: add-on, menu, recall, reminders, browsed and not bought."""
 
 from __future__ import annotations
 
@@ -62,8 +62,7 @@ def replenishing(rules: EngagementRules) -> str:
 
 
 def recommended() -> str:
-    """Return buy-again and new lists, menu, add-on and what to win back with."""
-    listed = "string_agg({}, '" + _SEPARATOR + "' ORDER BY {})"
+    """Return menu, add-on and what to win back with."""
     return f"""
         WITH candidates AS (
             SELECT m.customer_id, r.other, sum(CAST(round(r.lift * 1000) AS BIGINT) * CAST(m.weight AS HUGEINT)) AS strength
@@ -77,18 +76,16 @@ def recommended() -> str:
             ON b.customer_id = f.customer_id AND b.connection = f.connection AND b.source_id = f.order_id
             WHERE f.type = 'complaint' OR (f.type = 'review' AND f.score * 5 <= 2 * coalesce(f.score_max, 5))
         ), again AS (
-            SELECT customer_id, {listed.format("product", "place")} FILTER (place <= 5) AS reco_repeat,
-                   any_value(product || CASE WHEN options <> '' THEN '(' || options || ')' ELSE '' END) FILTER (place = 1) AS favourite,
+            SELECT customer_id, any_value(product || CASE WHEN options <> '' THEN '(' || options || ')' ELSE '' END) FILTER (place = 1) AS favourite,
                    any_value(product) FILTER (lately = 1) AS latest
             FROM taste_products GROUP BY customer_id
         ), new AS (
-            SELECT customer_id, {listed.format("other", "place")} FILTER (place <= 5) AS reco_new,
-                   any_value(other) FILTER (place = 1) AS pairing FROM fresh GROUP BY customer_id
+            SELECT customer_id, any_value(other) FILTER (place = 1) AS pairing FROM fresh GROUP BY customer_id
         ), forgiven AS (
             SELECT customer_id, arg_min(product, place) AS product FROM taste_products AS t
             ANTI JOIN blamed AS b USING (customer_id, product) GROUP BY customer_id
         ), added AS (SELECT product, arg_max(other, (lift, baskets, other)) AS other FROM taste_pairs GROUP BY product)
-        SELECT again.customer_id, reco_repeat, reco_new, concat_ws(' + ', favourite, pairing) AS personal_menu,
+        SELECT again.customer_id, concat_ws(' + ', favourite, pairing) AS personal_menu,
                added.other AS bundle,
                CASE WHEN r.lifecycle_stage IN ('sleeping', 'lost') THEN forgiven.product END AS recall_product
         FROM again LEFT JOIN new USING (customer_id) LEFT JOIN forgiven USING (customer_id)

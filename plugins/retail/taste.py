@@ -43,8 +43,6 @@ class Taste(Scorer):
         Trait("best_send_hour", TraitType.INTEGER, Title("最佳触达时刻", "Best hour to send"), "h", "Hour with the highest rate of messages opened or clicked, three needed.", "fewer than three messages answered"),
         _trait("replenish_due", "待补货商品", "To be replenished", "Product that should be used up soonest, by own and the product's pace.", "nothing is used up at a known pace"),
         Trait("replenish_date", TraitType.DATE, Title("补货提醒日", "Reminder date"), "", "Last purchase + the reminder share of the usage time.", "nothing is used up at a known pace"),
-        _trait("reco_repeat", "常购推荐", "Buy again", "Up to five products bought before, the dearest habit first.", "never bought a product"),
-        _trait("reco_new", "新品推荐", "New to you", "Up to five products bought together with those the customer buys, not bought yet.", _NONE),
         _trait("personal_menu", "专属菜单", "Personal menu", "Favourite with its usual choices, and one pairing not tried yet.", "never bought a product"),
         _trait("bundle", "搭配推荐", "Add-on", "What goes best with the product bought last.", _NONE),
         _trait("recall_product", "召回商品", "Product to win back with", "Favourite that was not complained about; sleeping and lost customers only.", "not sleeping or lost, or nothing liked"),
