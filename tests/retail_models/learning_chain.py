@@ -1,0 +1,107 @@
+"""A chain whose truth is known: purchase rates, departures and values are drawn, and the hub's relations made of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hub.models import MemoryModels, ModelStore
+from hub.scorer import Inputs, Scorer
+from plugins.retail.models.daily import Daily, daily_of, day_number
+from plugins.retail.rules import RuleSet
+
+BEGIN = dt.date(2024, 1, 1)
+PRODUCTS = ("乌龙茶", "绿茶", "奶茶", "芋泥波波", "柠檬水", "杨枝甘露", "美式咖啡", "拿铁", "可可", "面包", "蛋糕", "曲奇")
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """One entry per purchase, in no order."""
+
+    customer: NDArray[np.int64]
+    day: NDArray[np.int64]
+    value: NDArray[np.float64]
+    product: NDArray[np.int64]
+
+    def before(self, day: int) -> Purchases:
+        return self.taken(self.day < day)
+
+    def taken(self, chosen: Any) -> Purchases:
+        return Purchases(self.customer[chosen], self.day[chosen], self.value[chosen], self.product[chosen])
+
+    def daily(self) -> Daily:
+        return daily_of(self.customer, self.day, self.value)
+
+
+def purchases(people: int, days: int, seed: int = 5) -> Purchases:
+    """Draw a chain: gamma rates, exponential lifetimes, gamma-gamma values, a favourite group of products each."""
+    draw = np.random.default_rng(seed)
+    rate = draw.gamma(0.9, 1 / 9.0, people)
+    arrival = draw.uniform(0, days * 0.8, people)
+    leaves = arrival + draw.exponential(240.0, people)
+    first = np.minimum(leaves, days) - arrival
+    count = draw.poisson(rate * first)
+    customer = np.repeat(np.arange(people), count + 1)
+    at = np.concatenate([arrival, np.repeat(arrival, count) + draw.uniform(0, 1, count.sum()) * np.repeat(first, count)])
+    customer = np.concatenate([np.arange(people), np.repeat(np.arange(people), count)])
+    scale = draw.gamma(4.0, 1 / 60.0, people)
+    value = draw.gamma(6.0, 1.0, len(customer)) / 6 / scale[customer]
+    group = draw.integers(0, 3, people)[customer] * 4
+    liked = draw.random(len(customer)) < 0.8
+    product = np.where(liked, group + draw.integers(0, 4, len(customer)), draw.integers(0, len(PRODUCTS), len(customer)))
+    order = draw.permutation(len(customer))
+    day = day_number(BEGIN) + at.astype(np.int64)
+    return Purchases(customer[order], day[order], np.round(value[order], 2), product[order])
+
+
+def inputs_of(
+    bought: Purchases, as_of: dt.date, config: Any, models: ModelStore | None = None, money: int = 1
+) -> Inputs:
+    """Return what a scorer may read of a chain on a day: relations hold nothing from that day on."""
+    connection = duckdb.connect(config={"threads": 1})
+    known = bought.before(day_number(as_of))
+    cents = np.round(known.value * 100).astype(np.int64) * money
+    rows = pa.table(
+        {
+            "customer": known.customer,
+            "business_date": pa.array(known.day.astype(np.int32)).cast(pa.date32()),
+            "cents": cents,
+            "product": known.product,
+            "title": pa.array(PRODUCTS).take(pa.array(known.product)),
+        }
+    )
+    connection.register("rows", rows)
+    connection.execute("""
+        CREATE TABLE orders AS SELECT 'C' || lpad(customer::VARCHAR, 6, '0') AS customer_id, business_date, 'sale' AS kind,
+            (cents / 100)::DECIMAL(18,4) AS net_amount, 'store' AS channel,
+            business_date::TIMESTAMPTZ + INTERVAL 1 HOUR * (4 + customer % 9) AS ordered_at FROM rows;
+        CREATE TABLE order_lines AS SELECT 'C' || lpad(customer::VARCHAR, 6, '0') AS customer_id, business_date, 'item' AS kind,
+            'P' || lpad(product::VARCHAR, 2, '0') AS product_id, NULL::VARCHAR AS barcode, title AS name, 1 AS quantity FROM rows;
+        CREATE TABLE products AS SELECT 'P11' AS source_id, '曲奇' AS name, false AS on_sale;
+        CREATE TABLE customer_days AS SELECT customer_id, business_date, count(*) AS orders, sum(net_amount) AS net_value,
+            0::DECIMAL(18,4) AS discount_value FROM orders GROUP BY ALL;""")
+    moment = dt.datetime.combine(as_of, dt.time(8), dt.UTC)
+    rules = RuleSet.model_validate({"trade": "tea"})
+    return Inputs(
+        moment,
+        as_of,
+        config,
+        lambda sql: connection.sql(sql).to_arrow_table(),
+        settings={"retail": rules},
+        models=models or MemoryModels(),
+    )
+
+
+def traits_of(
+    scorer: Scorer, bought: Purchases, as_of: dt.date, models: ModelStore | None = None, money: int = 1, **settings: Any
+) -> pa.Table:
+    """Return a scorer's traits, by customer."""
+    found = scorer.score(inputs_of(bought, as_of, scorer.Config(**settings), models, money))
+    assert isinstance(found, pa.Table)
+    return found.sort_by("customer_id")
