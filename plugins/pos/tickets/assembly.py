@@ -90,7 +90,6 @@ def assemble(connection: duckdb.DuckDBPyConnection, rows: Rows, words: Words, cl
     _stage_part(connection, "tenders", rows, zone)
     found += rejects(connection, "lines", LINE, f"{rows.location}lines")
     found += rejects(connection, "tenders", TENDER, f"{rows.location}tenders")
-    found += _orphans(connection, rows.location)
     _one_per_ticket(connection)
     notes = _unknown_words(connection, words)
     _work_out_lines(connection, words, clock)
@@ -103,7 +102,9 @@ def assemble(connection: duckdb.DuckDBPyConnection, rows: Rows, words: Words, cl
 
 def _stage_tickets(connection: duckdb.DuckDBPyConnection, rows: Rows, zone: str) -> None:
     unknown = [
-        name for name in rows.tickets.column_names if name not in TICKET and name not in rows.key and name not in rows.drop
+        name
+        for name in rows.tickets.column_names
+        if name not in TICKET and name not in rows.key and name not in rows.drop
     ]
     keep = {
         "extra": json_extra({name: text_sql(identifier(name)) for name in unknown}),
@@ -157,20 +158,6 @@ def _one_per_ticket(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE tickets AS {query}")
 
 
-def _orphans(connection: duckdb.DuckDBPyConnection, location: str) -> list[Reject]:
-    """Lines and payments that belong to no ticket of the page."""
-    found = []
-    for name in ("lines", "tenders"):
-        query = (
-            f"SELECT source_id, CAST(to_json(raw) AS VARCHAR) FROM {name} JOIN {name}_raw raw USING (rn) WHERE source_id "
-            "IS NOT NULL AND source_id NOT IN (SELECT source_id FROM tickets WHERE source_id IS NOT NULL) ORDER BY rn"
-        )
-        for source_id, raw in connection.execute(query).fetchmany(1000):
-            reason = "No ticket of this id was read with it."
-            found.append(Reject(f"{location}{name}#{source_id}", "ticket_missing", reason, "key", source_id, raw))
-    return found
-
-
 def _word(column: str, words: Mapping[str, str], known: Sequence[str]) -> str:
     """The SQL of what a word means; NULL if it means nothing."""
     meanings = {word.lower(): word for word in known} | {word.lower(): meaning for word, meaning in words.items()}
@@ -198,16 +185,16 @@ def _ticket_word(words: Words, column: str) -> str:
     return _word(column, words.tickets, ("sale", *_KINDS, "void", "training", "open"))
 
 
+def _status_word(words: Words, column: str) -> str:
+    return _word(column, {"paid": "sale", **words.statuses}, ("sale", "void", "training", "open"))
+
+
 def _unknown_words(connection: duckdb.DuckDBPyConnection, words: Words) -> list[str]:
     notes = []
     known_lines = (*_LINE_KINDS, "refund", "discount", "rounding")
     for table, column, sql in (
         ("tickets", "kind", _ticket_word(words, "kind")),
-        (
-            "tickets",
-            "status",
-            f"coalesce({_ticket_word(words, 'status')}, CASE WHEN lower(status) = 'paid' THEN 'sale' END)",
-        ),
+        ("tickets", "status", _status_word(words, "status")),
         ("lines", "kind", _word("kind", words.lines, known_lines)),
     ):
         query = f"SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL AND {sql} IS NULL GROUP BY 1 ORDER BY 1 LIMIT 20"
@@ -339,7 +326,7 @@ def _summed(words: Words, clock: Clock) -> str:
         WITH joined AS (
             SELECT t.* EXCLUDE (kind, status, rounding_amount, total_amount), l.net, l.off, coalesce(l.lines, 0) AS lines, l.deposits,
                 coalesce(l.back, false) AS back, coalesce(l.sold, false) AS sold, p.paid, coalesce(p.payments, 0) AS payments,
-                {_ticket_word(words, "t.kind")} AS word, {_ticket_word(words, "t.status")} AS state, t.total_amount AS given_total,
+                {_ticket_word(words, "t.kind")} AS word, {_status_word(words, "t.status")} AS state, t.total_amount AS given_total,
                 CASE WHEN t.rounding_amount IS NOT NULL THEN t.rounding_amount
                     WHEN l.rounded IS NOT NULL THEN l.rounded
                     WHEN p.adjusted IS NULL AND p.paid IS NOT NULL AND t.total_amount IS NULL
@@ -371,7 +358,7 @@ def _summed(words: Words, clock: Clock) -> str:
                     WHEN payments > 0 AND status <> 'void' AND abs(total - coalesce(paid, 0)) > {_CENT} * greatest(lines, 1)
                     THEN total - coalesce(paid, 0) END AS difference
             FROM totalled)
-        SELECT *, list_filter([CASE WHEN practised THEN 'training' END, CASE WHEN difference IS NOT NULL THEN 'balance_off' END,
+        SELECT *, list_filter([CASE WHEN practised THEN 'training' END, CASE WHEN difference IS NOT NULL THEN 'balance_off' END, finding,
                 CASE WHEN line_bad THEN 'line_rejected' END, CASE WHEN tender_bad THEN 'tenders_unknown' END,
                 CASE WHEN ordered_at > {now} + INTERVAL '10 minutes' THEN 'clock_suspect' END], x -> x IS NOT NULL) AS flags,
             coalesce(business_date, CAST(timezone({literal(clock.zone.key)}, ordered_at) - {cutoff} AS DATE)) AS day

@@ -34,7 +34,7 @@ def _fields(**kinds: str) -> dict[str, Kind]:
 
 TICKET: Final[Mapping[str, Kind]] = _fields(
     text="number kind status channel store_id register_id cashier_id guide_id belonging_store_id belonging_guide_id customer_id "
-    "member_no card_no phone email unionid openid payment_token original_id currency coupon_no note",
+    "member_no card_no phone email unionid openid payment_token original_id currency coupon_no note finding",
     time="ordered_at paid_at updated_at",
     date="business_date",
     number="total_amount gross_amount rounding_amount service_amount freight_amount tax_amount ticket_discount points_earned "

@@ -43,7 +43,8 @@ class Words(BaseModel):
     """What a till's words mean. A word counts if it is the cell's text, in any case; canonical words need no entry.
 
     Attributes:
-        tickets: words of a ticket's ``kind`` and ``status``.
+        tickets: words of a ticket's ``kind``.
+        statuses: words of its ``status``.
         lines: words of a line's ``kind``.
         tenders: words of a payment's ``method``; if none is the whole text, the first that occurs in it counts.
         tender_kinds: words of a payment's ``kind``: ``refund`` makes it negative, ``skip`` leaves it out.
@@ -53,6 +54,7 @@ class Words(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tickets: Mapping[str, TicketWord] = Field(default_factory=dict)
+    statuses: Mapping[str, TicketWord] = Field(default_factory=dict)
     lines: Mapping[str, LineWord] = Field(default_factory=dict)
     tenders: Mapping[str, TenderWord] = Field(default_factory=dict)
     tender_kinds: Mapping[str, Literal["sale", "refund", "skip"]] = Field(default_factory=dict)
