@@ -53,6 +53,7 @@ class CustomerReader:
     def read(self, state: State) -> Iterator[Page]:
         """Give the customers that are new or may have changed since the state, then say what share of all can be seen."""
         kept = self._begun(state)
+        yield Page(notes=self._look())
         yield from self._scan(kept) if "scan" in kept else self._news(kept)
         yield from self._from_messages(kept)
         yield Page(cursor=deepcopy(kept), notes=self._coverage.notes())
@@ -126,56 +127,51 @@ class CustomerReader:
 
     # ---- the search --------------------------------------------------------------------------------------------------
 
-    def _search(self, kept: dict[str, Any], scan: dict[str, Any], until: dt.datetime) -> Iterator[Page]:
+    def _look(self) -> list[str]:
+        """Ask how many customers there are, and whether the search can be cut by time."""
         try:
-            yield Page(notes=self._look(until))
-            if not self._coverage.cut:
-                yield from self._pages(self._uncut(), "search")
-                return
-            created = moment(scan["created"]) or begin_of(self._settings.since)
-            for page, window in self._searched(time_windows(created, until, step=_STEP)):
-                if window is not None:
-                    scan["created"] = stamp(window.end)
-                    yield replace(page, cursor=deepcopy(kept))
-                else:
-                    yield page
+            self._coverage.total = self._ask(None, 1, size=10)[0]
+            if not self._settings.search.time:
+                return []
+            return self._try_to_cut()
         except StreamError as error:
             self._coverage.closed = True
-            yield Page(notes=[self._merchant.without(Api.USER_SEARCH, error)])
+            return [self._merchant.without(Api.USER_SEARCH, error)]
+
+    def _try_to_cut(self) -> list[str]:
+        try:
+            self._ask(TimeWindow(begin_of(self._settings.since), self._merchant.settled()), 1, size=10)
+        except StreamError as error:
+            if is_forbidden(error):
+                raise
+            column = self._settings.search.time
+            return [f"user/search does not take the column {column}: it cannot be cut by time (customers.search.time)."]
+        self._coverage.cut = True
+        return []
+
+    def _search(self, kept: dict[str, Any], scan: dict[str, Any], until: dt.datetime) -> Iterator[Page]:
+        if self._coverage.closed:
+            return
+        if not self._coverage.cut:
+            yield from self._pages(self._uncut(), "search")
+            return
+        created = moment(scan["created"]) or begin_of(self._settings.since)
+        for page, window in self._searched(time_windows(created, until, step=_STEP)):
+            if window is not None:
+                scan["created"] = stamp(window.end)
+            yield page if window is None else replace(page, cursor=deepcopy(kept))
 
     def _news(self, kept: dict[str, Any]) -> Iterator[Page]:
         """Read who is new in the search, and who bought."""
         until = self._merchant.settled()
         since = moment(kept.get("created")) or until
-        try:
-            yield Page(notes=self._look(until))
-            if self._coverage.cut and since < until:
-                for page, window in self._searched(
-                    time_windows(since, until, step=_STEP, overlap=self._merchant.overlap())
-                ):
-                    if window is not None:
-                        kept["created"] = stamp(window.end)
-                        page = replace(page, cursor=deepcopy(kept))  # noqa: PLW2901
-                    yield page
-        except StreamError as error:
-            self._coverage.closed = True
-            yield Page(notes=[self._merchant.without(Api.USER_SEARCH, error)])
+        if self._coverage.cut and since < until:
+            windows = time_windows(since, until, step=_STEP, overlap=self._merchant.overlap())
+            for page, window in self._searched(windows):
+                if window is not None:
+                    kept["created"] = stamp(window.end)
+                yield page if window is None else replace(page, cursor=deepcopy(kept))
         yield from self._buyers(kept, until)
-
-    def _look(self, until: dt.datetime) -> list[str]:
-        """Ask how many customers there are, and whether the search can be cut by time."""
-        self._coverage.total = self._ask(None, 1, size=10)[0]
-        column = self._settings.search.time
-        if not column:
-            return []
-        try:
-            self._ask(TimeWindow(begin_of(self._settings.since), until), 1, size=10)
-            self._coverage.cut = True
-        except StreamError as error:
-            if is_forbidden(error):
-                raise
-            return [f"user/search does not take the column {column}: it cannot be cut by time (customers.search.time)."]
-        return []
 
     def _searched(self, windows: Iterable[TimeWindow]) -> Iterator[tuple[Page, TimeWindow | None]]:
         listing = WindowedList(self._ask, _SIZE, self._settings.search.most)

@@ -204,7 +204,8 @@ class Gateway(Simulator):
     def revoke_token(self, params: Params) -> object:
         """Make the present token invalid."""
         del params
-        return {"revoked": self.tokens.revoke_all(self.credentials["bos_id"])}
+        held = self.tokens.valid(self.credentials["bos_id"], app=self.credentials["client_id"])
+        return {"revoked": sum(self.tokens.revoke(token.value) for token in held)}
 
     @action
     def withdraw(self, params: Params) -> object:
