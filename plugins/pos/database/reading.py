@@ -7,7 +7,7 @@ The mapping's query is the inner one; around it stand the key range, the order a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -70,7 +70,8 @@ def page(
         upto: end with this place.
         window: a column and the least value it may have.
     """
-    first, second = sa.column(cursor), sa.column(tie)
+    first: sa.ColumnClause[Any] = sa.column(cursor)
+    second: sa.ColumnClause[Any] = sa.column(tie)
     query = _all(sql)
     if after is not None:
         beyond = first > after[0]

@@ -182,7 +182,8 @@ class PoslogSource(Source):
             for name, value in self.config.options.items()
         }
         url = self.config.url if "://" in self.config.url else str(self.runtime.path(self.config.url))
-        return fsspec.core.url_to_fs(url, **options)
+        system, path = fsspec.core.url_to_fs(url, **options)
+        return system, str(path)
 
     def _files(self) -> list[_File]:
         try:

@@ -112,7 +112,7 @@ def _value(rows: pa.Table, field: str, kind: Kind, zone: str) -> str:
 
 
 def _numeric(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _instant(column: str, given: pa.DataType, zone: str) -> str:
