@@ -166,12 +166,9 @@ def _toml(value: Any) -> str:
 
 @cache
 def pospal_plugins() -> Plugins:
-    """Plugins: this one, and the retail scores."""
-    from plugins import retail
-
+    """This plugin alone: scores would cost more than what is tested here."""
     plugins = load_plugins([])
     plugins.manager.register(pospal, name="pos.pospal")
-    plugins.manager.register(retail, name="retail")
     return plugins
 
 
