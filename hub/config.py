@@ -13,18 +13,19 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hub.config_airflow import AirflowSettings
 from hub.config_problems import Locator, nearest, problems_of
-from hub.destination import Mode
 from hub.errors import ConfigError, Problem
 from hub.plugins import Plugins, installed_plugins
 from hub.records import IdentifierKind
 from hub.redaction import secrets_in
 from hub.source import ConnectionConfig
+from hub.sync_settings import PushSettings, SyncSettings, condition_problems, experiment_problems, segments_named
 from hub.titles import Title
 
 __all__ = ["Connection", "HubSettings", "SegmentSettings", "Settings", "SyncSettings", "find_config", "load_settings"]
@@ -32,7 +33,7 @@ __all__ = ["Connection", "HubSettings", "SegmentSettings", "Settings", "SyncSett
 CONFIG_NAME = "hub.toml"
 _NAME = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
 _ENV = re.compile(r"(\$)?\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECTIONS = ("hub", "connections", "identity", "scores", "segments", "syncs")
+_SECTIONS = ("hub", "connections", "identity", "scores", "segments", "push", "syncs", "airflow")
 
 
 class _Section(BaseModel):
@@ -103,9 +104,20 @@ class IdentitySettings(_Section):
     sources: tuple[str, ...] = Field(
         default=(), description="Connections in order of trust: whose name, birthday and address holds."
     )
+    link_model: str = Field(
+        default="", description="Model for profiles that share no identifier, a file in hub.home; empty switches it off."
+    )
+    likely_join: float = Field(default=12.0, description="Bits from which the model's pairs are joined.")
+    likely_review: float = Field(default=6.0, description="Bits from which a pair waits for a person.")
     open_platform: dict[str, str] = Field(
         default_factory=dict, description="Connection name to WeChat open-platform account, the scope of unionids."
     )
+
+    @model_validator(mode="after")
+    def _review_before_joining(self) -> IdentitySettings:
+        if self.likely_review > self.likely_join:
+            raise ValueError("likely_review must not be above likely_join")
+        return self
 
     @field_validator("composites")
     @classmethod
@@ -146,27 +158,6 @@ class SegmentSettings(_Section):
         return Title(self.title or name, self.title or name)
 
 
-class SyncSettings(_Section):
-    """``[syncs.NAME]``: which customers go where, and what is told about them."""
-
-    to: str = Field(description="Connection that receives.")
-    target: str = Field(description="Target of that connection; see `hub describe`.")
-    segments: tuple[str, ...] = Field(default=(), description="Members of any of these; all customers when empty.")
-    where: str = Field(default="", description="Further SQL condition over traits.")
-    key: str = Field(default="customer_id", description="customer_id, profile, or an identifier kind such as phone.")
-    mode: Literal["upsert", "mirror"] = Field(default="mirror", description="Whether rows that leave are removed.")
-    fields: dict[str, str] = Field(
-        default_factory=dict, description="Destination field = trait, customer column, 'segments' or segment:NAME."
-    )
-    enabled: bool = Field(default=True, description="Whether `hub push` without a name includes it.")
-    max_failed_share: float = Field(default=0.005, ge=0, le=1, description="More failed rows than this fail the run.")
-
-    @property
-    def sync_mode(self) -> Mode:
-        """The mode as the destination contract names it."""
-        return Mode(self.mode)
-
-
 @dataclass(frozen=True)
 class Connection:
     """``[connections.NAME]``: a plugin and its checked configuration."""
@@ -193,8 +184,10 @@ class Settings:
     hub: HubSettings
     connections: Mapping[str, Connection] = field(default_factory=dict)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
+    airflow: AirflowSettings = field(default_factory=AirflowSettings)
     scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     segments: Mapping[str, SegmentSettings] = field(default_factory=dict)
+    push: PushSettings = field(default_factory=PushSettings)
     syncs: Mapping[str, SyncSettings] = field(default_factory=dict)
 
     @property
@@ -327,8 +320,10 @@ class _Reader:
             hub=self._model(HubSettings, data.get("hub", {}), "hub") or HubSettings(),
             connections=self._named(data, "connections", self._connection),
             identity=self._model(IdentitySettings, data.get("identity", {}), "identity") or IdentitySettings(),
+            airflow=self._model(AirflowSettings, data.get("airflow", {}), "airflow") or AirflowSettings(),
             scores=self._named(data, "scores", self._scorer),
             segments=self._named(data, "segments", lambda n, v: self._model(SegmentSettings, v, f"segments.{n}")),
+            push=self._model(PushSettings, data.get("push", {}), "push") or PushSettings(),
             syncs=self._named(data, "syncs", lambda n, v: self._model(SyncSettings, v, f"syncs.{n}")),
         )
         self._check_syncs(settings, data.get("connections", {}))
@@ -425,7 +420,6 @@ class _Reader:
 
     def _check_syncs(self, settings: Settings, written: object) -> None:
         """Check where syncs go; a connection that is written but wrong has been told already."""
-        segments = {*settings.segments, *self.plugins.segments()}
         for name, sync in settings.syncs.items():
             connection = settings.connections.get(sync.to)
             if connection is None and isinstance(written, dict) and sync.to in written:
@@ -435,8 +429,9 @@ class _Reader:
                 self._problem(f"syncs.{name}.to", f"there is no connection {sync.to!r}.", nearest(sync.to, known))
             elif not connection.is_destination:
                 self._problem(f"syncs.{name}.to", f"plugin {connection.plugin!r} cannot receive, it is a source only.")
-            for segment in sync.segments:
-                if segment not in segments:
-                    self._problem(
-                        f"syncs.{name}.segments", f"there is no segment {segment!r}.", nearest(segment, segments)
-                    )
+        segments = {*settings.segments, *self.plugins.segments()}
+        for key, segment in segments_named(settings.push, settings.syncs):
+            if segment not in segments:
+                self._problem(key, f"there is no segment {segment!r}.", nearest(segment, segments))
+        for key, problem in (*experiment_problems(settings.syncs), *condition_problems(settings.syncs)):
+            self._problem(key, problem)

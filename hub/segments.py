@@ -20,7 +20,7 @@ from hub.titles import Title
 
 __all__ = ["Segment", "check_where", "columns_used"]
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Segment:
     """A set of customers, defined by a condition on their traits.
 
     Attributes:
-        name: unique, lower case with underscores; also the name of its flag at destinations.
+        name: unique; lower-case letters, digits, ``-`` and ``_``; also the name of its flag at destinations.
         title: name for people.
         where: SQL condition over traits, e.g. ``rfm_r_score >= 4 AND rfm_m_score >= 4``.
         family: segments of one family exclude each other (checked after segmenting).
@@ -44,7 +44,7 @@ class Segment:
     def problems(self, columns: Iterable[str]) -> list[str]:
         """Return everything wrong with the segment, given the columns that exist."""
         found = (
-            [] if _NAME.match(self.name) else [f"name {self.name!r}: use lower-case letters, digits and underscores."]
+            [] if _NAME.match(self.name) else [f"name {self.name!r}: use lower-case letters, digits, - and _."]
         )
         return found + check_where(self.where, columns)
 
@@ -120,15 +120,20 @@ _FUNCTIONS: dict[str, tuple[type[exp.Expr], ...]] = {
 _ALLOWED = frozenset(_PLAIN + _OPERATORS + tuple(kind for kinds in _FUNCTIONS.values() for kind in kinds))
 
 
-def check_where(where: str, columns: Iterable[str]) -> list[str]:
-    """Return everything wrong with a condition; an empty list means it is safe and every column exists."""
+def check_where(where: str, columns: Iterable[str] | None) -> list[str]:
+    """Return everything wrong with a condition; an empty list means it is safe and every column exists.
+
+    Args:
+        where: the condition.
+        columns: the traits there are; None where that is not known yet, which leaves their names unchecked.
+    """
     try:
         tree = sqlglot.parse_one(where, dialect="duckdb", into=exp.Condition)
     except SqlglotError as error:
         return [f"where {where!r} is not a SQL condition: {_first_line(error)}"]
     except RecursionError:
         return ["where is nested too deeply."]
-    known = {column.lower(): column for column in columns}
+    known = {column.lower(): column for column in columns} if columns is not None else None
     # Only the outermost fault of a branch is told: what stands inside a refused sub-query is refused with it.
     found = [_refuse_comments(tree)]
     found += [_refuse(node) for node in tree.walk(prune=lambda node: _refuse(node) is not None)]
@@ -163,10 +168,10 @@ def _shown(node: exp.Expr) -> str:
         return node.key
 
 
-def _unknown(column: exp.Column, known: Mapping[str, str]) -> str | None:
+def _unknown(column: exp.Column, known: Mapping[str, str] | None) -> str | None:
     if column.table:
         return f"{column.sql('duckdb')!r}: write the trait's name without a table."
-    if column.name.lower() in known:
+    if known is None or column.name.lower() in known:
         return None
     near = difflib.get_close_matches(column.name.lower(), known, n=1)
     hint = f"did you mean {known[near[0]]!r}?" if near else "`hub traits` lists what there is."

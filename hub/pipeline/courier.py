@@ -18,6 +18,7 @@ from hub.errors import HubError, PluginError
 from hub.pipeline.handover import Handover
 from hub.pipeline.push_plan import INVALID_BATCHES, PlannedRow, read_plan
 from hub.pipeline.push_report import SyncReport
+from hub.pipeline.push_select import HELD_REASONS
 from hub.plugins import contained
 from hub.progress import Progress
 from hub.redaction import redact
@@ -33,6 +34,7 @@ _CHUNK = 5_000
 _INVALID_REASONS = {
     "no_key": "The customer has no {key} to be addressed by.",
     "key_shared": "Another customer has the same {key} and more profiles; see `hub explain`.",
+    "value_missing": "The customer has no value for {field}, which must have one.",
 }
 
 _Pair = tuple[PlannedRow, Outcome]
@@ -87,7 +89,7 @@ class Courier:
         """Deliver every batch of a new plan; behind a fault, rows are put off."""
         for number, rows in self._with_progress():
             if number >= INVALID_BATCHES:
-                self._tell(number, rows, self._invalid)
+                self._tell(number, rows, self._not_sendable)
             elif self.on.report.error is None:
                 self._send(number, rows)
             else:
@@ -178,8 +180,10 @@ class Courier:
         reason = "Not sent: the sync stopped before this row."
         return Outcome(row.operation.id, OutcomeStatus.DEFERRED, code, reason)
 
-    def _invalid(self, row: PlannedRow) -> Outcome:
-        reason = _INVALID_REASONS[row.code].format(key=self.on.key)
+    def _not_sendable(self, row: PlannedRow) -> Outcome:
+        if row.held_back:
+            return Outcome(row.operation.id, OutcomeStatus.SUPPRESSED, row.code, HELD_REASONS[row.code])
+        reason = _INVALID_REASONS[row.code].format(key=self.on.key, field=row.operation.values.get("field"))
         return Outcome(row.operation.id, OutcomeStatus.INVALID, row.code, reason)
 
     # Writing down.

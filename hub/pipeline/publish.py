@@ -29,6 +29,7 @@ SNAPSHOT_TABLES = {
     "customer_contacts": "FROM customer_contacts ORDER BY customer_id, kind, value",
     "identity_events": "FROM identity_events ORDER BY ALL",
     "identity_constraints": "FROM identity_constraints ORDER BY ALL",
+    "consents": "FROM consents ORDER BY customer_id",
 }
 """Tables of a snapshot and the queries that fill them."""
 
@@ -62,6 +63,7 @@ def publish(hub: Hub, *, aside: bool = False) -> PublishReport:
     forget = hub.now() - dt.timedelta(days=hub.settings.hub.keep_days)
     with hub.warehouse() as engine, hub.store.runs.open("publish") as run:
         prune(hub.store.database, forget)
+        _gather_consents(engine)
         as_of = _as_of(engine, hub.now())
         digest = _content_hash(engine)
         current = hub.store.snapshots.current()
@@ -76,6 +78,18 @@ def publish(hub: Hub, *, aside: bool = False) -> PublishReport:
 def _as_of(engine: Engine, now: dt.datetime) -> dt.datetime:
     detail = engine.value("SELECT detail FROM _progress WHERE stage = 'score'")
     return dt.datetime.fromisoformat(detail) if detail else now
+
+
+def _gather_consents(engine: Engine) -> None:
+    """Make table ``consents``: whether a customer may be written to, as far as any of his profiles says; one no is a no."""
+    engine.execute(
+        """CREATE OR REPLACE TEMP TABLE consents AS
+           SELECT customer_id, bool_and(marketing_consent) AS granted
+           FROM links JOIN profiles USING (connection, source_id)
+           WHERE NOT deleted AND marketing_consent IS NOT NULL GROUP BY customer_id"""
+    )
+    if not engine.value("SELECT count(*) FROM consents"):
+        engine.execute("DROP TABLE temp.consents")
 
 
 def _content_hash(engine: Engine) -> str:

@@ -8,11 +8,11 @@ the same ids if the target is idempotent, and reports them as ``unknown`` if it 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from hub.config import SyncSettings
 from hub.context import Hub
 from hub.crashpoints import crash_point
 from hub.destination import Destination, Outcome, OutcomeStatus, Target
@@ -20,18 +20,22 @@ from hub.errors import ConfigError, DeferError, HubError, StreamError
 from hub.pipeline.courier import Courier, Round
 from hub.pipeline.publish import snapshot_views
 from hub.pipeline.push_doubt import look_up_killed, look_up_unknown
+from hub.pipeline.push_notices import Notices
 from hub.pipeline.push_plan import Planner, check_sync
 from hub.pipeline.push_report import PushReport, SyncReport
+from hub.pipeline.push_select import Policy
 from hub.pipeline.segment import segments_of
 from hub.plugins import contained
 from hub.storage import make_durable
 from hub.store.leases import HeldLease
 from hub.store.runs import OpenRun
 from hub.store.tables import Plan, Snapshot
-from hub.warehouse.engine import DuckDBEngine, literal
+from hub.sync_settings import SyncSettings, quiet_until
+from hub.warehouse.engine import DuckDBEngine
 
 __all__ = ["PushReport", "SyncPusher", "SyncReport", "current_snapshot", "push", "require_syncs"]
 
+_CHUNK = 5_000
 _INTERRUPTED = Outcome("", OutcomeStatus.UNKNOWN, "interrupted", "The hub stopped while this was being sent.")
 
 
@@ -51,8 +55,24 @@ def push(hub: Hub, syncs: Sequence[str] = (), *, dry_run: bool = False) -> PushR
     """
     require_syncs(hub, syncs)
     snapshot = current_snapshot(hub)
-    names = syncs or [name for name, sync in hub.settings.syncs.items() if sync.enabled]
-    return PushReport([_push_one(hub, name, snapshot, dry_run=dry_run) for name in names], dry_run)
+    names = list(syncs) or [name for name, sync in hub.settings.syncs.items() if sync.enabled]
+    found = dict(_in_parallel(hub, names, lambda name: _push_one(hub, name, snapshot, dry_run=dry_run)))
+    return PushReport([found[name] for name in names], dry_run)
+
+
+def _in_parallel(hub: Hub, names: Sequence[str], work: Callable[[str], SyncReport]) -> Iterator[tuple[str, SyncReport]]:
+    """Push the syncs of each connection one after the other, and so many connections at the same time."""
+    by_connection: dict[str, list[str]] = {}
+    for name in names:
+        by_connection.setdefault(hub.settings.syncs[name].to, []).append(name)
+    workers = min(hub.settings.push.workers, len(by_connection))
+    if workers <= 1:
+        yield from ((name, work(name)) for name in names)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="push") as pool:
+        parts = pool.map(lambda of: [(name, work(name)) for name in of], by_connection.values())
+        for part in parts:
+            yield from part
 
 
 def require_syncs(hub: Hub, syncs: Sequence[str]) -> None:
@@ -87,7 +107,19 @@ def _push_one(hub: Hub, name: str, snapshot: Snapshot, *, dry_run: bool) -> Sync
     except HubError as error:
         report.error = error
         report.state = "skipped" if isinstance(error, DeferError) else "failed"
+        if report.run_id is None and report.state == "failed" and not dry_run:
+            _put_on_record(hub, report)
+    if not dry_run:
+        Notices(hub).ended(report)
     return report
+
+
+def _put_on_record(hub: Hub, report: SyncReport) -> None:
+    """Record a sync that failed before its run began: its plugin did not open, its target is not there."""
+    with hub.store.runs.open("push", report.sync) as run:
+        report.run_id = run.id
+        if report.error is not None:
+            run.fail(report.error)
 
 
 class SyncPusher:
@@ -138,7 +170,10 @@ class SyncPusher:
         with self.alone() as lease:
             self.hub.store.runs.interrupt_leftovers("push", self.name)
             with self.hub.store.runs.open("push", self.name, as_of=self.snapshot.as_of) as run:
+                self.report.run_id = run.id
+                Notices(self.hub).started(self.name, run.id)
                 self._require_on()
+                self._require_loud_hours()
                 self._recover(run, lease)
                 if self.report.error is None:
                     self._look_up(run, lease)
@@ -160,8 +195,23 @@ class SyncPusher:
         snapshot_views(self.hub, engine, self.snapshot)
         columns = {**engine.columns("customers"), **engine.columns("traits")}
         check_sync(self.name, self.sync, self.target, columns, set(segments_of(self.hub)))
-        now = f"TIMESTAMPTZ {literal(self.hub.now().isoformat())}"
-        return Planner(engine, self.hub.store, self.name, self.sync, self.target, now)
+        return Planner(engine, self.hub.store, self.name, self.sync, self.target, self._policy())
+
+    def _policy(self) -> Policy:
+        channels = {name: sync.channel for name, sync in self.hub.settings.syncs.items() if sync.channel}
+        return Policy(self.hub.settings.push, channels, self.hub.now())
+
+    def _require_loud_hours(self) -> None:
+        """Put the sync off while people sleep."""
+        sync, local = self.sync, self.hub.now().astimezone(self.hub.settings.zone)
+        period = sync.quiet_hours or (self.hub.settings.push.quiet_hours if sync.channel else "")
+        until = quiet_until(period, local)
+        if until is not None:
+            raise DeferError(
+                f"Sync {self.name} keeps quiet until {until:%H:%M}.",
+                until=(until - local).total_seconds(),
+                code="quiet_hours",
+            )
 
     # What a killed run left.
 
@@ -218,6 +268,9 @@ class SyncPusher:
         with self.hub.workbench() as engine:
             planner = self.planner(engine)
             self.report.planned = planner.counts()
+            planner.selector.record_groups()
+            for chunk in planner.settled(_CHUNK):
+                self.hub.store.corrections.correct(self.sync.to, self.sync.target, self.name, chunk, lease)
             if not self.report.planned.to_do:
                 return None
             self._folder(self.name).mkdir(parents=True, exist_ok=True)
@@ -276,10 +329,12 @@ class SyncPusher:
         report = self.report
         decided = sum(report.outcomes.values())
         run.add(unchanged=report.planned.unchanged, waiting=report.planned.waiting)
+        if report.planned.given_up:
+            run.add(given_up=report.planned.given_up)
         run.add(**report.outcomes)
         if report.error is not None:
             run.fail(report.error)
-        elif report.failed_rows > decided * self.sync.max_failed_share:
+        elif report.failed_rows > min(decided * self.sync.max_failed_share, self.sync.max_failed_rows):
             run.state = "failed"
             run.notes.append(f"{report.failed_rows} of {decided} rows failed; see `hub deliveries --sync {self.name}`.")
         elif report.failed_rows:

@@ -19,11 +19,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hub.config import SyncSettings
 from hub.destination import Mode, Operation, OperationKind, Target
 from hub.errors import ConfigError, Problem
+from hub.pipeline.push_select import Policy, Selector
+from hub.pipeline.push_values import Mapper, field_problems, transformed
 from hub.segments import check_where
+from hub.store.corrections import Correction
 from hub.store.store import Store
+from hub.sync_settings import SyncSettings
 from hub.warehouse.engine import Engine, literal, quoted
 
 __all__ = ["INVALID_BATCHES", "PLAN_SCHEMA", "PlanCounts", "PlannedRow", "Planner", "check_sync", "read_plan"]
@@ -34,10 +37,39 @@ INVALID = "invalid"
 INVALID_BATCHES = 1_000_000_000
 """Batches from this number on hold rows that are told, not sent."""
 
-_CHANGING = "('create', 'update', 'delete')"
+SUPPRESSED = "suppressed"
+"""Kind of a planned row that is held back: consent, exclusion, holdout, frequency cap."""
 
-_MAPPED_SEGMENTS = "segments"
-_SEGMENT_PREFIX = "segment:"
+_CHANGING = "('create', 'update', 'delete')"
+_TOLD_KINDS = f"('{INVALID}', '{SUPPRESSED}')"
+
+_WRITES = "if(l.accepted_hash IS NULL, 'create', 'update')"
+_VERBS = {
+    Mode.INSERT: "'create'",
+    Mode.ADD: "'create'",
+    Mode.UPDATE: "if(l.accepted_hash IS NULL, 'absent', 'update')",
+    Mode.REMOVE: "'delete'",
+    Mode.DELETE: "'delete'",
+}
+"""SQL of what sending a selected row would be."""
+
+_TOLD = """
+    SELECT u.key, u.customer_id, if(u.detail IS NULL, NULL, to_json({{'field': u.detail}})::VARCHAR),
+           u.code || coalesce(':' || u.detail, ''), NULL, 0, u.code, false, u.kind,
+           if(l.attempted_hash = u.code || coalesce(':' || u.detail, '') AND l.outcome = u.kind, 'told', u.kind)
+    FROM {source} AS u LEFT JOIN ledger AS l ON l.key = u.key"""
+"""Rows that are told, not sent; each once as long as the reason stays the same."""
+
+
+def _kept(mode: Mode) -> str:
+    """SQL of the condition that a selected row needs nothing."""
+    if mode in {Mode.INSERT, Mode.ADD}:
+        return "(d.key IS NOT NULL AND l.accepted_hash IS NOT NULL)"
+    if mode.removes_selected:
+        gone = "l.accepted_hash IS NULL AND l.attempted_hash IS NULL AND l.outcome IN ('accepted', 'unchanged')"
+        return f"(d.key IS NOT NULL AND l.key IS NOT NULL AND {gone})"
+    return "coalesce(l.accepted_hash = d.hash, false)"
+
 
 PLAN_SCHEMA = pa.schema(
     [
@@ -62,24 +94,30 @@ class PlanCounts:
     update: int = 0
     delete: int = 0
     invalid: int = 0
+    suppressed: int = 0
     unchanged: int = 0
     waiting: int = 0
-    """Refused or unknown rows that are not sent again yet."""
+    """Refused, unknown or capped rows that are not sent yet, and findings that were told before."""
+    given_up: int = 0
+    """Rows refused for so long that they wait until their values change."""
+    absent: int = 0
+    """Rows an ``update`` leaves out: the destination does not have them."""
     sample: list[Mapping[str, object]] = field(default_factory=list)
 
     @property
     def to_do(self) -> int:
         """Operations and findings to be worked off."""
-        return self.create + self.update + self.delete + self.invalid
+        return self.create + self.update + self.delete + self.invalid + self.suppressed
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One row of a plan: the operation, the hash of its values, and why it is invalid if it is."""
+    """One row of a plan: the operation, the hash of its values, and why it is not sent, if it is not."""
 
     operation: Operation
     hash: str
     code: str = ""
+    held_back: bool = False
 
 
 def check_sync(name: str, sync: SyncSettings, target: Target, columns: Mapping[str, str], segments: set[str]) -> None:
@@ -97,11 +135,12 @@ def check_sync(name: str, sync: SyncSettings, target: Target, columns: Mapping[s
     """
     problems = [
         *_mode_problems(sync, target),
-        *(("fields." + field, problem) for field, source in sync.fields.items()
-          for problem in _field_problems(source, columns, segments)),
+        *((f"fields.{title}", problem) for title, field in sync.fields.items()
+          for problem in field_problems(field, columns, segments)),
         *(("where", problem) for problem in (check_where(sync.where, columns) if sync.where else ())),
+        *_limit_problems(sync, columns),
         *(("fields", f"the target needs a value named {needed!r}.") for needed in target.required
-          if needed not in sync.fields),
+          if needed not in sync.fields and not sync.sync_mode.removes_selected),
     ]  # fmt: skip
     if problems:
         raise _cannot_plan(name, problems)
@@ -113,7 +152,8 @@ def _cannot_plan(name: str, problems: Iterable[tuple[str, str]]) -> ConfigError:
 
 
 def _mode_problems(sync: SyncSettings, target: Target) -> Iterator[tuple[str, str]]:
-    if sync.sync_mode not in target.modes:
+    mode = sync.sync_mode
+    if mode.needs not in target.modes or (target.whole_set and mode is not Mode.MIRROR):
         yield (
             "mode",
             f"{sync.mode!r} is not offered by target {target.name}; it takes {', '.join(sorted(target.modes))}.",
@@ -122,13 +162,11 @@ def _mode_problems(sync: SyncSettings, target: Target) -> Iterator[tuple[str, st
         yield "key", f"{sync.key!r} is no key of target {target.name}; it takes {', '.join(target.keys)}."
 
 
-def _field_problems(source: str, columns: Mapping[str, str], segments: set[str]) -> list[str]:
-    if source == _MAPPED_SEGMENTS:
-        return []
-    if source.startswith(_SEGMENT_PREFIX):
-        name = source.removeprefix(_SEGMENT_PREFIX)
-        return [] if name in segments else [f"there is no segment {name!r}."]
-    return check_where(f"{quoted(source)} IS NULL", columns)
+def _limit_problems(sync: SyncSettings, columns: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if sync.limit is not None:
+        for key, column in (("by", sync.limit.by), ("per", sync.limit.per)):
+            if column:
+                yield from ((f"limit.{key}", text) for text in check_where(f"{quoted(column)} IS NULL", columns))
 
 
 class Planner:
@@ -140,50 +178,56 @@ class Planner:
         name: the sync's name.
         sync: its settings, checked.
         target: its target.
-        now: SQL instant of the planning, for the waits of refused rows.
+        policy: what holds for every sync, and the instant of the planning.
 
     Raises:
         ConfigError: the sync's condition cannot be evaluated.
     """
 
-    def __init__(self, engine: Engine, store: Store, name: str, sync: SyncSettings, target: Target, now: str) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, name: str, sync: SyncSettings, target: Target, policy: Policy
+    ) -> None:
         self.engine = engine
         self.columns = {**engine.columns("customers"), **engine.columns("traits")}
         self.name = name
         self.sync = sync
         self.target = target
-        self.now = now
+        self.now = f"TIMESTAMPTZ {literal(policy.now.isoformat())}"
+        self.selector = Selector(engine, store.audience, sync, policy)
         self._load_ledger(store)
         self._find_desired()
         self._compare()
+        self._cap()
 
     def _load_ledger(self, store: Store) -> None:
         self.engine.execute(
             """CREATE OR REPLACE TEMP TABLE ledger (key VARCHAR, sync VARCHAR, customer_id VARCHAR, accepted_hash VARCHAR,
                attempted_hash VARCHAR, doubtful BOOLEAN, outcome VARCHAR, remote_id VARCHAR, version BIGINT, failures INTEGER,
-               changed_at TIMESTAMPTZ)"""
+               first_failed_at TIMESTAMPTZ, changed_at TIMESTAMPTZ)"""
         )
-        names = self.engine.columns("ledger").keys()
-        for entries in store.deliveries.ledger(self.sync.to, self.sync.target):
-            chunk = pa.table({name: [getattr(entry, name) for entry in entries] for name in names})
-            with self.engine.register({"ledger_chunk": chunk}):
+        names = tuple(self.engine.columns("ledger"))
+        for chunk in store.deliveries.ledger_columns(self.sync.to, self.sync.target, names):
+            with self.engine.register({"ledger_chunk": pa.table(dict(zip(names, chunk, strict=True)))}):
                 self.engine.execute("INSERT INTO ledger BY NAME FROM ledger_chunk")
 
     def _find_desired(self) -> None:
-        """``desired``: one row per key, with mapped values; ``unusable``: customers that cannot be addressed."""
-        members = self._membership()
-        where = f"({self.sync.where})" if self.sync.where else "true"
-        fields = ", ".join(
-            f"{literal(name)}: {self._value(source)}" for name, source in sorted(self.sync.fields.items())
+        """``desired``: one row per key, with mapped values; ``unusable``: customers that cannot be reached."""
+        if fault := self.selector.prepare():
+            raise _cannot_plan(self.name, [("where", fault)])
+        mapper = Mapper(self.sync, self.columns)
+        once = mapper.values(once=True) if any(field.set_if_empty for field in self.sync.fields.values()) else "NULL"
+        removes = self.sync.sync_mode.removes_selected
+        values, missing = (
+            ("NULL::VARCHAR", "NULL::VARCHAR") if removes else (mapper.values(once=False), mapper.missing())
         )
-        values = f"to_json({{{fields}}})::VARCHAR" if fields else "'{}'"
         fault = self.engine.attempt(
             f"""CREATE OR REPLACE TEMP TABLE wanted AS
-                SELECT c.customer_id, k.key, {values} AS values, c.profiles
-                FROM (SELECT * FROM customers LEFT JOIN traits USING (customer_id) {members} WHERE {where}) AS c
+                SELECT c.customer_id, {transformed("k.key", self.sync.key_transforms)} AS key, {values} AS values,
+                       {once}::VARCHAR AS first_values, {missing} AS missing, c.profiles
+                FROM {self.selector.customers()} AS c
                 LEFT JOIN ({self._keys()}) AS k ON k.customer_id = c.customer_id
-                LEFT JOIN (SELECT customer_id, list(segment ORDER BY segment) AS names FROM members GROUP BY ALL) AS s
-                       ON s.customer_id = c.customer_id"""
+                LEFT JOIN (SELECT customer_id, list(segment ORDER BY segment) AS names
+                           FROM {self.selector.members()} GROUP BY ALL) AS s ON s.customer_id = c.customer_id"""
         )
         if fault:
             raise _cannot_plan(self.name, [("where", fault)])
@@ -191,22 +235,19 @@ class Planner:
         first = "row_number() OVER (PARTITION BY key ORDER BY profiles DESC, customer_id)"
         self.engine.execute(
             f"""CREATE OR REPLACE TEMP TABLE desired AS
-                SELECT key, customer_id, values, md5(values) AS hash FROM wanted
-                WHERE key IS NOT NULL QUALIFY {first} = 1"""
+                SELECT key, customer_id, values, first_values, md5(values) AS hash FROM wanted
+                WHERE key IS NOT NULL AND missing IS NULL QUALIFY {first} = 1"""
         )
         self.engine.execute(
-            """CREATE OR REPLACE TEMP TABLE unusable AS
-               SELECT '~' || w.customer_id AS key, w.customer_id, any_value(CASE WHEN w.key IS NULL THEN 'no_key'
-                      ELSE 'key_shared' END) AS code
+            f"""CREATE OR REPLACE TEMP TABLE unusable AS
+               SELECT '~' || w.customer_id AS key, w.customer_id, '{INVALID}' AS kind,
+                      any_value(CASE WHEN w.key IS NULL THEN 'no_key' WHEN w.missing IS NOT NULL THEN 'value_missing'
+                                ELSE 'key_shared' END) AS code, any_value(w.missing) AS detail
                FROM wanted AS w LEFT JOIN desired AS d ON d.key = w.key AND d.customer_id = w.customer_id
-               WHERE d.key IS NULL AND w.customer_id NOT IN (SELECT customer_id FROM desired) GROUP BY w.customer_id"""
+               WHERE d.key IS NULL AND w.customer_id NOT IN (SELECT customer_id FROM desired) GROUP BY w.customer_id
+               UNION ALL
+               SELECT '~' || customer_id, customer_id, '{SUPPRESSED}', code, NULL FROM held"""
         )
-
-    def _membership(self) -> str:
-        if not self.sync.segments:
-            return ""
-        names = ", ".join(literal(name) for name in self.sync.segments)
-        return f"SEMI JOIN (SELECT customer_id FROM members WHERE segment IN ({names})) USING (customer_id)"
 
     def _keys(self) -> str:
         if self.sync.key == "customer_id":
@@ -218,26 +259,15 @@ class Planner:
             )
         return f"SELECT customer_id, value AS key FROM customer_identifiers WHERE kind = {literal(self.sync.key)} AND rank = 1"
 
-    def _value(self, source: str) -> str:
-        if source == _MAPPED_SEGMENTS:
-            chosen = ", ".join(literal(name) for name in self.sync.segments)
-            return (
-                f"list_filter(coalesce(s.names, []), lambda n: n IN ({chosen}))" if chosen else "coalesce(s.names, [])"
-            )
-        if source.startswith(_SEGMENT_PREFIX):
-            return f"list_contains(coalesce(s.names, []), {literal(source.removeprefix(_SEGMENT_PREFIX))})"
-        value = f"c.{quoted(source)}"
-        if self.columns.get(source) == "TIMESTAMP WITH TIME ZONE":
-            return f"strftime(timezone('UTC', {value}), '%Y-%m-%dT%H:%M:%S.%fZ')"
-        return value
-
     def _compare(self) -> None:
         """``work``: every key with what is to be done about it, and with ``verb``, what sending it would be."""
         mine = f"l.sync = {literal(self.name)}"
-        leaves = OperationKind.DELETE.value if self.sync.sync_mode is Mode.MIRROR else "gone"
-        # A refusal of the same values is tried again after 1 h, 2 h, 4 h … 24 h.
+        mode = self.sync.sync_mode
+        leaves = OperationKind.DELETE.value if mode is Mode.MIRROR else "gone"
+        # A refusal of the same values is tried again after 1 h, 2 h, 4 h … 24 h, until it is given up.
         refused = "l.outcome IN ('rejected', 'invalid', 'suppressed')"
         wait = "l.changed_at + to_hours(least(24, pow(2, least(l.failures, 6) - 1))::BIGINT)"
+        given_up = f"l.first_failed_at + to_days({self.sync.give_up_days}) <= {self.now}"
         same = "l.attempted_hash IS NOT DISTINCT FROM d.hash"
         # An operation that got no answer is the same one when it is tried again; any other is a new one.
         version = f"coalesce(l.version, 0) + if(l.outcome = 'unknown' AND {same}, 0, 1)"
@@ -248,21 +278,37 @@ class Planner:
         self.engine.execute(
             f"""CREATE OR REPLACE TEMP TABLE work AS
                 SELECT coalesce(d.key, l.key) AS key, coalesce(d.customer_id, l.customer_id) AS customer_id,
-                       d.values, coalesce(d.hash, '') AS hash, l.remote_id, {version} AS version, '' AS code,
+                       if(l.accepted_hash IS NULL, coalesce(d.first_values, d.values), d.values) AS values,
+                       coalesce(d.hash, '') AS hash, l.remote_id, {version} AS version, '' AS code,
                        l.outcome = 'unknown' AND {same} AND NOT {repeatable} AS in_doubt,
-                       CASE WHEN d.key IS NOT NULL THEN if(l.accepted_hash IS NULL, 'create', 'update')
+                       CASE WHEN d.key IS NOT NULL THEN {_VERBS.get(mode, _WRITES)}
                             WHEN (l.accepted_hash IS NOT NULL OR {doubtful}) AND {mine} THEN '{leaves}'
                             ELSE 'gone' END AS verb,
-                       CASE WHEN l.accepted_hash = d.hash AND NOT {doubtful} THEN 'keep'
+                       CASE WHEN {_kept(mode)} AND NOT {doubtful} THEN 'keep'
+                            WHEN {refused} AND {same} AND {given_up} AND verb <> 'gone' THEN 'given_up'
                             WHEN {refused} AND {same} AND {wait} > {self.now} THEN 'wait'
                             WHEN in_doubt THEN 'wait'
                             ELSE verb END AS kind
                 FROM desired AS d FULL JOIN (FROM ledger WHERE key NOT LIKE '~%') AS l ON l.key = d.key
-                UNION ALL
-                SELECT u.key, u.customer_id, NULL, u.code, NULL, 0, u.code, false, '{INVALID}',
-                       if(l.attempted_hash = u.code AND l.outcome = 'invalid', 'told', '{INVALID}')
-                FROM unusable AS u LEFT JOIN ledger AS l ON l.key = u.key"""
+                UNION ALL {_TOLD.format(source="unusable")}"""
         )
+
+    def _cap(self) -> None:
+        """Hold back rows of customers who have been reached often enough for now; what is there already stays."""
+        most = self.selector.load_remaining()
+        if most is None:
+            return
+        self.engine.execute(
+            f"""CREATE OR REPLACE TEMP TABLE capped AS
+                SELECT '~' || customer_id AS key, customer_id, '{SUPPRESSED}' AS kind, 'frequency_cap' AS code,
+                       NULL::VARCHAR AS detail, key AS of_key
+                FROM (SELECT key, customer_id, row_number() OVER (PARTITION BY customer_id ORDER BY key) AS place
+                      FROM work WHERE kind IN ('create', 'update'))
+                LEFT JOIN remaining USING (customer_id) WHERE place > coalesce(remaining, {most})"""
+        )
+        self.engine.execute("UPDATE work SET kind = 'capped' WHERE key IN (SELECT of_key FROM capped)")
+        told = "(SELECT DISTINCT ON (key) * FROM capped ORDER BY key)"
+        self.engine.execute(f"INSERT INTO work {_TOLD.format(source=told)}")
 
     def counts(self, sample: int = 5) -> PlanCounts:
         """Count what is to be done, with a few examples of each kind."""
@@ -272,15 +318,29 @@ class Planner:
             update=found.get("update", 0),
             delete=found.get("delete", 0),
             invalid=found.get(INVALID, 0),
+            suppressed=found.get(SUPPRESSED, 0),
             unchanged=found.get("keep", 0),
-            waiting=found.get("wait", 0) + found.get("told", 0),
+            waiting=found.get("wait", 0) + found.get("told", 0) + found.get("capped", 0),
+            given_up=found.get("given_up", 0),
+            absent=found.get("absent", 0),
         )
         rows = self.engine.arrow(
-            f"SELECT kind, key, customer_id, values, code FROM work WHERE kind IN {_CHANGING} OR kind = '{INVALID}' "
+            f"SELECT kind, key, customer_id, values, code FROM work WHERE kind IN {_CHANGING} OR kind IN {_TOLD_KINDS} "
             f"QUALIFY row_number() OVER (PARTITION BY kind ORDER BY key) <= {sample} ORDER BY kind, key"
         )
         counts.sample = rows.to_pylist()
         return counts
+
+    def settled(self, size: int) -> Iterator[list[Correction]]:
+        """Yield the rows that are as they should be although what was tried last failed: nothing is wrong with them now."""
+        rows = self.engine.batches(
+            f"""SELECT l.key, l.customer_id, l.accepted_hash, l.remote_id FROM ledger AS l JOIN work USING (key)
+                WHERE work.kind = 'keep' AND l.accepted_hash IS NOT NULL AND NOT l.doubtful
+                AND l.outcome NOT IN ('accepted', 'unchanged') AND l.sync = {literal(self.name)}""",
+            rows=size,
+        )
+        for batch in rows:
+            yield [Correction(**row) for row in batch.to_pylist()]
 
     def in_doubt(self, size: int) -> Iterator[list[PlannedRow]]:
         """Yield the rows that wait because nobody knows whether they were carried out, as they were sent."""
@@ -305,7 +365,7 @@ class Planner:
                     SELECT * REPLACE (if(kind = 'wait', verb, kind) AS kind), {batch} AS batch FROM work WHERE {self._sent()}
                     UNION ALL
                     SELECT *, {INVALID_BATCHES} + (row_number() OVER (ORDER BY key) - 1) // 1000 AS batch FROM work
-                    WHERE kind = '{INVALID}') ORDER BY batch, key
+                    WHERE kind IN {_TOLD_KINDS}) ORDER BY batch, key
                 ) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"""
         )
         rows, batches = self.engine.rows(
@@ -356,7 +416,7 @@ class _Namer:
 
     def planned(self, row: Mapping[str, Any], batch_id: str) -> PlannedRow:
         values = json.loads(row["values"], parse_float=Decimal) if row["values"] else {}
-        kind = OperationKind.CREATE if row["kind"] == INVALID else OperationKind(row["kind"])
+        kind = OperationKind.CREATE if row["kind"] in {INVALID, SUPPRESSED} else OperationKind(row["kind"])
         operation = Operation(
             id=self.operation_id(row),
             batch_id=batch_id,
@@ -366,4 +426,4 @@ class _Namer:
             customer_id=row["customer_id"],
             remote_id=row["remote_id"],
         )
-        return PlannedRow(operation, row["hash"], row["code"] or "")
+        return PlannedRow(operation, row["hash"], row["code"] or "", held_back=row["kind"] == SUPPRESSED)

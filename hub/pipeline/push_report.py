@@ -20,6 +20,7 @@ class SyncReport:
 
     Attributes:
         sync: its name.
+        run_id: the run it is on record as; None when it was only planned, or did not begin.
         planned: what the plan held.
         outcomes: rows by outcome.
         state: ``succeeded``, ``partial``, ``failed`` or ``skipped``.
@@ -29,6 +30,7 @@ class SyncReport:
     """
 
     sync: str
+    run_id: str | None = None
     planned: PlanCounts = field(default_factory=PlanCounts)
     outcomes: dict[str, int] = field(default_factory=dict)
     state: str = "succeeded"

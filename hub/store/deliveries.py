@@ -9,6 +9,7 @@ A delivery is one operation. When the same operation is tried again, by whatever
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
 from hub.destination import Operation, OperationKind, Outcome, OutcomeStatus
+from hub.redaction import redact
 from hub.store.database import Database, storable
 from hub.store.leases import HeldLease
 from hub.store.tables import Delivery, LedgerEntry, Plan, TargetState
@@ -27,7 +29,9 @@ __all__ = ["Decided", "Deliveries"]
 _CHUNK = 500
 """Keys per IN list: below SQLite's old limit of 999 bound values."""
 _SETTLED = frozenset({OutcomeStatus.ACCEPTED, OutcomeStatus.UNCHANGED})
+_FAILED = frozenset({OutcomeStatus.INVALID, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN})
 _SENDING = "sending"
+_LONGEST_REQUEST = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +270,23 @@ class Deliveries:
             yield entries
             after = entries[-1].key
 
+    def ledger_columns(
+        self, connection: str, target: str, names: Sequence[str], *, chunk: int = 50_000
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield columns of what a target last accepted, in chunks, for those who compare all of it.
+
+        Args:
+            connection, target: whose.
+            names: the columns.
+            chunk: rows at once.
+        """
+        query = select(*(getattr(LedgerEntry, name) for name in names)).where(
+            col(LedgerEntry.connection) == connection, col(LedgerEntry.target) == target
+        )
+        with self._database.read() as session:
+            for part in session.execute(query.execution_options(yield_per=chunk)).tuples().partitions():
+                yield list(zip(*part, strict=True))
+
     def find(
         self,
         *,
@@ -352,6 +373,8 @@ def _of_operation(plan: Plan, operation: Operation, digest: str) -> dict[str, ob
         "payload_hash": digest,
         "code": "",
         "message": "",
+        "request": "",
+        "response": "",
     }
 
 
@@ -364,8 +387,11 @@ def _given_up(row: Delivery, reason: Outcome) -> Decided:
 
 def _outcome_values(item: Decided, now: dt.datetime) -> dict[str, object]:
     outcome = item.outcome
+    failed = outcome.status in _FAILED
     return {
         "id": item.operation.id,
+        "request": _request_of(item.operation) if failed else "",
+        "response": storable(outcome.response) if failed else "",
         "outcome": outcome.status.value,
         "code": storable(outcome.code),
         "message": storable(outcome.message),
@@ -373,6 +399,12 @@ def _outcome_values(item: Decided, now: dt.datetime) -> dict[str, object]:
         "remote_id": storable(outcome.remote_id),
         "decided_at": now,
     }
+
+
+def _request_of(operation: Operation) -> str:
+    """What was sent of a row that failed, as it may be shown: values that look personal are masked."""
+    values = json.dumps(dict(operation.values), default=str, ensure_ascii=False)
+    return storable(redact(values))[:_LONGEST_REQUEST]
 
 
 def _booked(before: _Standing, plan: Plan, item: Decided, now: dt.datetime) -> dict[str, object]:
@@ -397,6 +429,6 @@ def _booked(before: _Standing, plan: Plan, item: Decided, now: dt.datetime) -> d
         "remote_id": storable(outcome.remote_id) or before.remote_id,
         "version": before.version + (not repeated),
         "failures": 0 if settled else before.failures + 1 if again else 1,
-        "first_failed_at": None if settled else before.first_failed_at or now,
+        "first_failed_at": None if settled else (before.first_failed_at if again else None) or now,
         "changed_at": now,
     }

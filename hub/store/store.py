@@ -15,6 +15,8 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from hub.runtime import utc_now
+from hub.store.alerts import Alerts
+from hub.store.audience import Audience
 from hub.store.corrections import Corrections
 from hub.store.database import Database
 from hub.store.decisions import Decisions
@@ -34,7 +36,7 @@ class Store:
 
     Attributes:
         database: read and write transactions.
-        runs, leases, packages, deliveries, corrections, decisions, snapshots, tokens: what the tables hold, by topic.
+        runs, leases, packages, deliveries, corrections, audience, alerts, decisions, snapshots, tokens: what the tables hold, by topic.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Store:
         self.leases = Leases(database, now)
         self.packages = Packages(database, now)
         self.deliveries = Deliveries(database, now)
+        self.alerts = Alerts(database, now)
+        self.audience = Audience(database, now)
         self.corrections = Corrections(database, now)
         self.decisions = Decisions(database, now)
         self.snapshots = Snapshots(database, now)

@@ -184,7 +184,7 @@ class Snapshot(SQLModel, table=True):
     content_hash: str
     counts: dict[str, Any] = _json()
     state: str = "published"
-    """``published`` or ``pruned``; the newest published one is current."""
+    """``published``, ``aside`` (kept for looking back) or ``pruned``; the newest published one is current."""
     published_at: dt.datetime = _instant()
 
 
@@ -231,6 +231,10 @@ class Delivery(SQLModel, table=True):
     message: str = Field(default="", sa_column=Column(Text, nullable=False))
     http_status: int | None = None
     remote_id: str | None = None
+    request: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """Mapped values of a row that failed, redacted."""
+    response: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """What the destination answered to a row that failed, redacted."""
     attempts: int = 0
     intended_at: dt.datetime = _instant(index=True)
     decided_at: dt.datetime | None = _instant(nullable=True)

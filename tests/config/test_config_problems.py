@@ -137,7 +137,7 @@ def test_every_problem_is_told_at_once_each_with_line_key_and_what_to_do(tmp_pat
             "hub.toml:15 connections.two.pages: Input should be a valid integer, unable to parse string as an integer, found 'many'.",
             "hub.toml:18 connections.Three: the name may hold lower-case letters, digits, - and _ and begins with a letter.",
             "hub.toml:21 scores.rfm: no such scorer is installed.",
-            "hub.toml:28 syncs.back.mode: Input should be 'upsert' or 'mirror', found 'mirrored'. Whether rows that leave are removed.",
+            "hub.toml:28 syncs.back.mode: Input should be 'insert', 'update', 'upsert', 'mirror', 'add', 'remove' or 'delete', found 'mirrored'. Which rows are created, updated and removed.",
         ]
     )
 

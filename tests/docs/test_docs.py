@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hub import hookspecs
-from hub.config import HubSettings, IdentitySettings, SegmentSettings, SyncSettings, load_settings
+from hub.config import HubSettings, IdentitySettings, SegmentSettings, load_settings
 from hub.plugins import installed_plugins
+from hub.sync_settings import PushSettings, SyncSettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "plugins").rglob("README.md"))]
@@ -63,7 +64,7 @@ def test_every_hook_is_documented_and_no_other() -> None:
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
-    models = (HubSettings, IdentitySettings, SegmentSettings, SyncSettings)
+    models = (HubSettings, IdentitySettings, SegmentSettings, PushSettings, SyncSettings)
     settings = {name for model in models for name in model.model_fields}
     assert names_in_first_column(ROOT / "docs/configuration.md") == settings | {"plugin", "streams"}
 

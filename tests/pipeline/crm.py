@@ -80,7 +80,7 @@ class Crm:
         self.given: Callable[[Iterator[Outcome]], Any] = lambda outcomes: outcomes
         self.slept: list[float] = []
         self.looked_up: list[tuple[str, dt.datetime]] = []
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("pragma synchronous = off")
         self._db.executescript(
             """create table if not exists told (n integer primary key, target text, id text, batch text, kind text, key text, vals text);

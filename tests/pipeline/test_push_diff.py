@@ -189,9 +189,7 @@ BAD_SYNCS = {
     AUDIENCE + '\nmode = "upsert"': "'upsert' is not offered",
     SYNC.replace('"level" }', '"levle" }'): "did you mean 'level'",
     SYNC.replace("people", "named"): "needs a value named 'name'",
-    SYNC + '\nwhere = "read_csv(level)"': "is not allowed",
     SYNC + '\nwhere = "level > 5"': "Cannot compare values",
-    SYNC.replace('"level" }', '"segment:vip" }'): "no segment 'vip'",
 }
 
 
