@@ -25,7 +25,7 @@ __all__ = [
 _SAMPLE = 10
 
 
-@verb(STAGES, "hub segment", "hub segment --list", 'hub segment --preview "rfm_r_score >= 4"')
+@verb(STAGES, "hub segment", "hub segment --list", 'hub segment --preview "rfm_r_score >= 4"', "hub segment --diff")
 def segment(
     session: Session,
     *,
@@ -34,21 +34,23 @@ def segment(
         str | None,
         typer.Option(metavar="WHERE", help="Only count whom a condition would find, in the current snapshot."),
     ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Only say how many would enter and leave now.")] = False,
 ) -> Answer:
     """Decide who is in which segment, and keep who entered and left when.
 
     Segments come with plugins; those of hub.toml are added and win on the same name.
     """
-    if list_ and preview is not None:
-        raise ConfigError("--list and --preview do not go together.", code="usage", hint="Give one of them.")
+    if sum((list_, preview is not None, diff)) > 1:
+        raise ConfigError("--list, --preview and --diff do not go together.", code="usage", hint="Give one of them.")
     with session.hub() as hub:
         if list_:
             return _listed(hub)
         if preview is not None:
             return _previewed(hub, preview)
-        from hub import segment as stage
+        from hub.pipeline.segment import segment as stage
+        from hub.pipeline.segment import segment_diff
 
-        report = stage(hub)
+        report = segment_diff(hub) if diff else stage(hub)
     return Answer(report, lambda screen: show_segment(screen, report))
 
 
@@ -108,16 +110,19 @@ def _previewed(hub: Hub, where: str) -> Answer:
             raise ConfigError("The condition cannot be used.", code="where_invalid", problems=told)
         people = "customers LEFT JOIN traits USING (customer_id)"
         members, customers = engine.rows(f"SELECT count(*) FILTER ({where}), count(*) FROM {people}")[0]
-        rows = engine.rows(f"SELECT customer_id FROM {people} WHERE {where} ORDER BY customer_id LIMIT {_SAMPLE}")
+        sql = f"SELECT customer_id FROM {people} WHERE {where} ORDER BY customer_id"
+        rows = engine.rows(f"{sql} LIMIT {_SAMPLE}")
     sample = [row[0] for row in rows]
     share = members / customers if customers else 0.0
     document = {"where": where, "members": members, "customers": customers, "share": share, "sample": sample}
-    return Answer(document, lambda screen: _show_preview(screen, members, customers, share, sample))
+    document["sql"] = sql
+    return Answer(document, lambda screen: _show_preview(screen, members, customers, share, sample, sql))
 
 
-def _show_preview(screen: Screen, members: int, customers: int, share: float, sample: list[str]) -> None:
+def _show_preview(screen: Screen, members: int, customers: int, share: float, sample: list[str], sql: str) -> None:
     screen.line(f"{members:,} of {customers:,} customers ({share:.1%}).")
     if sample:
         screen.line(f"The first {len(sample)}:" if members > len(sample) else "They are:")
         for customer in sample:
             screen.line(f"  {customer}")
+    screen.line(sql, "dim")

@@ -17,7 +17,7 @@ from hub.warehouse.engine import DuckDBEngine, Engine, quoted
 from hub.warehouse.inputs import only_touched, scoring_inputs
 from hub.warehouse.people import create_views
 
-__all__ = ["ScoreReport", "in_order", "inputs_for", "score"]
+__all__ = ["ScoreReport", "in_order", "inputs_for", "make_relations", "run_scorer", "score"]
 
 
 @dataclass
@@ -146,10 +146,8 @@ def _run_scorers(
         inputs = inputs_for(hub, engine, scorers, name, as_of, day)
         with contained(f"Scoring with {name}"):
             scorer = scorers[name]()
-            _make_population(engine, scorer, inputs, kept=narrowed)
-            for table, sql in scorer.tables(inputs).items():
-                engine.execute(f"CREATE TABLE scoring.inputs.{quoted(table)} AS {sql}")
-            found[name] = _run_scorer(engine, scorer, inputs)
+            make_relations(engine, scorer, inputs, kept=narrowed)
+            found[name] = run_scorer(engine, scorer, inputs)
         hub.progress.advance("score")
     hub.progress.finish("score")
     return found
@@ -158,14 +156,23 @@ def _run_scorers(
 _KEPT = "kept_"
 
 
-def _make_population(engine: Engine, scorer: Scorer, inputs: Inputs, *, kept: bool) -> None:
-    """Make a scorer's relations over all customers, or take those of the last run that saw everybody."""
+def make_relations(engine: Engine, scorer: Scorer, inputs: Inputs, *, kept: bool = False) -> None:
+    """Make a scorer's relations among the inputs.
+
+    Args:
+        engine: the warehouse, with the inputs.
+        scorer: the scorer.
+        inputs: what it is given.
+        kept: take those over all customers from the last run that saw everybody.
+    """
     for name, sql in scorer.population(inputs).items():
         table = quoted(_KEPT + name)
         if not kept:
             engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
         place = "main" if kept else "temp"
         engine.execute(f"CREATE VIEW scoring.inputs.{quoted(name)} AS FROM {place}.{table}")
+    for name, sql in scorer.tables(inputs).items():
+        engine.execute(f"CREATE TABLE scoring.inputs.{quoted(name)} AS {sql}")
 
 
 def _keep_population(engine: Engine) -> None:
@@ -176,7 +183,7 @@ def _keep_population(engine: Engine) -> None:
         engine.execute(f"CREATE OR REPLACE TABLE main.{quoted(name)} AS FROM temp.{quoted(name)}")
 
 
-def _run_scorer(engine: Engine, scorer: Scorer, inputs: Inputs) -> int:
+def run_scorer(engine: Engine, scorer: Scorer, inputs: Inputs) -> int:
     """Write one scorer's result to ``score_NAME``, checked: its columns, and one row per customer."""
     result = scorer.score(inputs)
     table = quoted(f"score_{scorer.name}")

@@ -11,7 +11,7 @@ from hub.errors import ConfigError, Problem
 from hub.segments import Segment
 from hub.warehouse.engine import Engine, literal
 
-__all__ = ["SegmentReport", "SegmentSize", "segment", "segments_of"]
+__all__ = ["SegmentReport", "SegmentSize", "check_segments", "members_sql", "segment", "segment_diff", "segments_of"]
 
 
 @dataclass(frozen=True)
@@ -72,36 +72,49 @@ def segment(hub: Hub) -> SegmentReport:
         ConfigError: a condition is wrong; all of them are told.
         LeaseHeldError: another process has the warehouse open.
     """
-    report = SegmentReport()
     with hub.warehouse() as engine, hub.store.runs.open("segment") as run:
-        columns = list({**engine.columns("traits"), **engine.columns("customers")})
-        segments = check_segments(hub, columns)
-        as_of = engine.value("SELECT detail FROM _progress WHERE stage = 'score'") or hub.now().isoformat()
-        fault = engine.attempt(f"CREATE OR REPLACE TEMP TABLE found AS {_members_sql(segments)}")
-        if fault:
-            raise _unusable(hub, list(_faults(engine, segments)) or [(name, fault) for name in segments])
-        report.sizes = _compare(engine, segments)
+        report = _evaluated(hub, engine)
         if _differs(engine):
+            as_of = engine.value("SELECT detail FROM _progress WHERE stage = 'score'") or hub.now().isoformat()
             _store(engine, hub.now(), as_of)
-        report.notes = _overlaps(engine, segments)
         engine.execute("DROP TABLE found")
-        run.add(
-            segments=len(segments), entered=sum(s.entered for s in report.sizes), left=sum(s.left for s in report.sizes)
-        )
+        entered, left = (sum(getattr(size, what) for size in report.sizes) for what in ("entered", "left"))
+        run.add(segments=len(report.sizes), entered=entered, left=left)
         run.notes += report.notes
     return report
+
+
+def segment_diff(hub: Hub) -> SegmentReport:
+    """Say who would enter and leave if segmenting ran now; members stay as they are.
+
+    Raises:
+        ConfigError: a condition is wrong; all of them are told.
+        LeaseHeldError: another process has the warehouse open.
+    """
+    with hub.warehouse() as engine:
+        return _evaluated(hub, engine)
+
+
+def _evaluated(hub: Hub, engine: Engine) -> SegmentReport:
+    """Make the temporary table ``found`` and compare it with the members there are."""
+    columns = list({**engine.columns("traits"), **engine.columns("customers")})
+    segments = check_segments(hub, columns)
+    fault = engine.attempt(f"CREATE OR REPLACE TEMP TABLE found AS {members_sql(segments)}")
+    if fault:
+        raise _unusable(hub, list(_faults(engine, segments)) or [(name, fault) for name in segments])
+    return SegmentReport(_compare(engine, segments), _overlaps(engine, segments))
 
 
 _PEOPLE = "customers LEFT JOIN traits USING (customer_id)"
 
 
-def _members_sql(segments: Mapping[str, Segment]) -> str:
-    """One scan over customers with their traits gives every segment's members."""
+def members_sql(segments: Mapping[str, Segment], people: str = _PEOPLE) -> str:
+    """Return the query of every segment's members: one scan over customers with their traits."""
     if not segments:
         return "SELECT NULL::VARCHAR AS segment, NULL::VARCHAR AS customer_id WHERE false"
     cases = ", ".join(f"CASE WHEN {segment.where} THEN {literal(name)} END" for name, segment in segments.items())
     return (
-        f"SELECT segment, customer_id FROM (SELECT customer_id, unnest([{cases}]) AS segment FROM {_PEOPLE}) "
+        f"SELECT segment, customer_id FROM (SELECT customer_id, unnest([{cases}]) AS segment FROM {people}) "
         f"WHERE segment IS NOT NULL"
     )
 
