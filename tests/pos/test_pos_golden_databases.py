@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,10 +21,11 @@ from pos.pos_databases import (
     siss_rows,
     unicenta_rows,
 )
-from pos.pos_rig import Chain, stored
+from pos.pos_rig import Chain, Direct, stored
 
 from hub.records import Customer, Order
 from plugins.pos import database
+from plugins.pos.database.source import DatabaseSource
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class System:
     rows: Rows
     shows: Callable[[Sequence[Ticket]], Sequence[Ticket]]
     lacks: tuple[str, ...]
-    settings: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     number_of: Callable[[Order], str | None] = lambda order: order.number
 
 
@@ -42,24 +44,10 @@ SYSTEMS = {
     "ospos": System(OSPOS, ospos_rows, list, ("line_kinds", "sets", "options", "originals")),
     "unicenta": System(
         UNICENTA, unicenta_rows, reversed_instead_of_void, ("line_kinds", "sets", "options", "originals", "methods"),
-        f'constants = {{ store_id = "{STORE}" }}', number_of=lambda order: f"T{order.number}",
+        {"constants": {"store_id": STORE}}, number_of=lambda order: f"T{order.number}",
     ),
     "siss": System(SISS, siss_rows, reversed_instead_of_void, ("sets", "options")),
 }  # fmt: skip
-
-
-@pytest.fixture
-def chain_of(tmp_path: Path) -> Iterator[Callable[[str], Chain]]:
-    opened: list[Chain] = []
-
-    def make(name: str, more: str = "", url: str = "sqlite:///till.db") -> Chain:
-        settings = f'url = "{url}"\nmapping = "{name}"\n{SYSTEMS[name].settings}\n{more}'
-        opened.append(Chain(tmp_path, "pos.database", database, settings))
-        return opened[-1]
-
-    yield make
-    for each in opened:
-        each.close()
 
 
 def put(engine: sa.Engine, system: System, read: int) -> Sequence[Ticket]:
@@ -69,24 +57,51 @@ def put(engine: sa.Engine, system: System, read: int) -> Sequence[Ticket]:
     return [ticket for ticket in shown if ticket.place <= 24]
 
 
-def compared(chain: Chain, system: System, shown: Sequence[Ticket]) -> list[str]:
-    orders = stored(chain.hub, Order)
-    return differences(
-        orders, shown, customers=stored(chain.hub, Customer), lacks=system.lacks, number_of=system.number_of
-    )
+def compared(till: Direct, system: System, shown: Sequence[Ticket]) -> str:
+    orders, customers = till.records["orders"].values(), till.records["customers"].values()
+    return "\n".join(differences(orders, shown, customers=customers, lacks=system.lacks, number_of=system.number_of))
+
+
+def till_of(name: str, folder: Path, **settings: Any) -> Direct:
+    given = {"url": "sqlite:///till.db", "mapping": name, **SYSTEMS[name].settings, **settings}
+    return Direct(folder, DatabaseSource, **given)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'till.db'}")
+    yield engine
+    engine.dispose()
+
+
+def read_twice(till: Direct, system: System, engine: sa.Engine) -> None:
+    """Both reads of the acceptance set, compared to the fen."""
+    for read, at in ((1, FIRST_READ), (2, SECOND_READ)):
+        shown = put(engine, system, read)
+        till.read(at, "customers")
+        till.read(at)
+        assert compared(till, system, shown) == ""
+        assert revenue(till.records["orders"].values()) == expected_revenue(read)
+    till.close()
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_the_golden_tickets_through_a_preset(name: str, chain_of: Callable[..., Chain], tmp_path: Path) -> None:
-    system = SYSTEMS[name]
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'till.db'}")
-    shown = put(engine, system, 1)
-    chain = chain_of(name, "page_tickets = 5")
-    chain.read(FIRST_READ)
-    assert "\n".join(compared(chain, system, shown)) == ""
-    assert revenue(stored(chain.hub, Order)) == expected_revenue(1)
-    shown = put(engine, system, 2)
-    chain.read(SECOND_READ)
-    assert "\n".join(compared(chain, system, shown)) == ""
-    assert revenue(stored(chain.hub, Order)) == expected_revenue(2)
-    engine.dispose()
+def test_the_golden_tickets_through_a_preset(name: str, engine: sa.Engine, tmp_path: Path) -> None:
+    read_twice(till_of(name, tmp_path), SYSTEMS[name], engine)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_small_pages_make_no_difference(name: str, engine: sa.Engine, tmp_path: Path) -> None:
+    read_twice(till_of(name, tmp_path, page_tickets=5, fetch_rows=3), SYSTEMS[name], engine)
+
+
+def test_a_whole_hub_stores_the_golden_tickets_of_a_database(engine: sa.Engine, tmp_path: Path) -> None:
+    system = SYSTEMS["siss"]
+    chain = Chain(tmp_path, "pos.database", database, 'url = "sqlite:///till.db"\nmapping = "siss"')
+    for read, at in ((1, FIRST_READ), (2, SECOND_READ)):
+        shown = put(engine, system, read)
+        chain.read(at)
+        orders = stored(chain.hub, Order)
+        assert differences(orders, shown, customers=stored(chain.hub, Customer), lacks=system.lacks) == []
+        assert revenue(orders) == expected_revenue(read)
+    chain.close()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -26,27 +24,22 @@ from pos.golden_tickets import (
     tickets,
 )
 from pos.pos_poslogs import DIALECTS, poslog
-from pos.pos_rig import Chain, stored
+from pos.pos_rig import Chain, Direct, stored
 
 from hub.records import Order
 from plugins.pos import poslog as plugin
 from plugins.pos.poslog.mapping import ticket_rows
 from plugins.pos.poslog.parsing import BrokenFileError, transactions
+from plugins.pos.poslog.source import PoslogSource
 
 LACKS = ("line_kinds", "sets", "options")
 PLAIN = DIALECTS["2.2, no namespace"]
 
 
 @pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Chain]:
-    opened = chain_in(tmp_path)
-    yield opened
-    opened.close()
-
-
-def chain_in(folder: Path, more: str = "") -> Chain:
-    (folder / "logs").mkdir()
-    return Chain(folder, "pos.poslog", plugin, f'url = "logs"\nsettle_seconds = 0\n{more}')
+def till(tmp_path: Path) -> Direct:
+    (tmp_path / "logs").mkdir()
+    return Direct(tmp_path, PoslogSource, url="logs", settle_seconds=0)
 
 
 def drop(folder: Path, name: str, text: str | bytes) -> None:
@@ -56,39 +49,42 @@ def drop(folder: Path, name: str, text: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_golden_tickets_through_poslog(dialect: str, tmp_path: Path) -> None:
-    chain = chain_in(tmp_path, "page_tickets = 7")
+def test_the_golden_tickets_through_poslog(dialect: str, till: Direct, tmp_path: Path) -> None:
     drop(tmp_path, "0304.xml", poslog(tickets(1), DIALECTS[dialect]))
-    chain.read(FIRST_READ)
-    first = stored(chain.hub, Order)
+    first = till.read(FIRST_READ)
     assert "\n".join(differences(first, tickets(1), lacks=LACKS)) == ""
     assert revenue(first) == expected_revenue(1)
     drop(tmp_path, "0306.xml.gz", gzip.compress(poslog(tickets(2), DIALECTS[dialect]).encode()))
-    chain.read(SECOND_READ)
-    second = stored(chain.hub, Order)
+    second = till.read(SECOND_READ)
     assert "\n".join(differences(second, tickets(2), lacks=LACKS)) == ""
     assert (len(second), revenue(second)) == (24, expected_revenue(2))
+
+
+def test_a_whole_hub_stores_the_golden_tickets_of_a_poslog(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    chain = Chain(tmp_path, "pos.poslog", plugin, 'url = "logs"\nsettle_seconds = 0\npage_tickets = 9')
+    for read, at in ((1, FIRST_READ), (2, SECOND_READ)):
+        drop(tmp_path, f"{read}.xml", poslog(tickets(read), PLAIN))
+        chain.read(at)
+        assert differences(stored(chain.hub, Order), tickets(read), lacks=LACKS) == []
     chain.close()
 
 
-def test_training_counts_nowhere_and_a_fast_clock_is_flagged(chain: Chain, tmp_path: Path) -> None:
+def test_training_counts_nowhere_and_a_fast_clock_is_flagged(till: Direct, tmp_path: Path) -> None:
     drop(tmp_path, "0304.xml", poslog([*tickets(1), TRAINING, WRONG_CLOCK], PLAIN))
-    chain.read(FIRST_READ)
-    orders = by_number(stored(chain.hub, Order))
+    orders = by_number(till.read(FIRST_READ))
     assert (orders[TRAINING.number].status, orders[TRAINING.number].flags) == ("void", ("training",))
     assert orders[WRONG_CLOCK.number].flags == ("clock_suspect",)
     assert revenue(orders.values()) == expected_revenue(1) + WRONG_CLOCK.total
 
 
-def test_a_truncated_file_gives_what_it_has_and_says_so(chain: Chain, tmp_path: Path) -> None:
+def test_a_truncated_file_gives_what_it_has_and_says_so(till: Direct, tmp_path: Path) -> None:
     text = poslog(tickets(1), PLAIN)
     drop(tmp_path, "0304.xml", text[: text.index("T260310") + 40])
-    report = chain.read(FIRST_READ)
-    assert sorted(by_number(stored(chain.hub, Order))) == [ticket.number for ticket in GOLDEN[:9]]
-    assert sum(stream.rejects for stream in report.streams) == 1
+    assert sorted(by_number(till.read(FIRST_READ))) == [ticket.number for ticket in GOLDEN[:9]]
+    assert [(reject.location, reject.code) for reject in till.rejects] == [("0304.xml", "xml_broken")]
     drop(tmp_path, "0304.xml", text)
-    chain.read(SECOND_READ)
-    assert differences(stored(chain.hub, Order), tickets(1), lacks=LACKS) == []
+    assert differences(till.read(SECOND_READ), tickets(1), lacks=LACKS) == []
 
 
 BOMB = """<?xml version="1.0"?>
@@ -115,13 +111,15 @@ def test_a_deep_tree_is_refused() -> None:
         list(transactions(BytesIO(deep.encode())))
 
 
-def test_a_refused_file_does_not_stop_the_next_one(chain: Chain, tmp_path: Path) -> None:
+def test_a_refused_file_does_not_stop_the_next_one(till: Direct, tmp_path: Path) -> None:
     drop(tmp_path, "a.xml", BOMB)
     drop(tmp_path, "b.xml", "<html></html>")
     drop(tmp_path, "c.xml", poslog(tickets(1), PLAIN))
-    report = chain.read(FIRST_READ)
-    assert differences(stored(chain.hub, Order), tickets(1), lacks=LACKS) == []
-    assert sum(stream.rejects for stream in report.streams) == 2
+    assert differences(till.read(FIRST_READ), tickets(1), lacks=LACKS) == []
+    assert [(reject.location, reject.code) for reject in till.rejects] == [
+        ("a.xml", "doctype_refused"),
+        ("b.xml", "not_a_poslog"),
+    ]
 
 
 def test_what_was_read_is_forgotten() -> None:
@@ -191,23 +189,21 @@ def test_a_weight_stands_in_units() -> None:
     assert (rows.lines[0]["quantity"], rows.lines[0]["unit"]) == ("0.385", "KGM")
 
 
-def test_the_last_of_several_deliveries_counts(chain: Chain, tmp_path: Path) -> None:
+def test_the_last_of_several_deliveries_counts(till: Direct, tmp_path: Path) -> None:
     changed = replace(GOLDEN[0], tenders=(("card", Decimal("24.50")),))
     drop(tmp_path, "a.xml", poslog([GOLDEN[0], changed], PLAIN))
-    chain.read(FIRST_READ)
-    (order,) = stored(chain.hub, Order)
+    (order,) = till.read(FIRST_READ)
     assert [tender.method for tender in order.tenders] == ["card"]
 
 
 def test_a_killed_read_goes_on_behind_the_last_page(tmp_path: Path) -> None:
-    chain = chain_in(tmp_path, "page_tickets = 5")
+    (tmp_path / "logs").mkdir()
+    till = Direct(tmp_path, PoslogSource, url="logs", settle_seconds=0, page_tickets=5)
     drop(tmp_path, "a.xml", poslog(GOLDEN, PLAIN))
-    with chain.hub.source("till") as source:
-        (stream,) = source.streams()
-        begun = list(islice(stream.read({}), 2))
-        rest = list(stream.read(begun[-1].cursor))
-        again = list(stream.read(rest[-1].cursor))
-    chain.close()
-    ids = [name for page in [*begun, *rest] for name in page.tables["orders"]["number"].to_pylist()]
-    assert sorted(ids) == [ticket.number for ticket in GOLDEN]
-    assert again == []
+    begun = till.read(pages=2)
+    rest = till.read()
+    assert len(begun) == 10
+    assert sum(len(page.tables["orders"]) for page in till.pages if page.tables) == 14
+    assert sorted(order.number for order in rest) == [ticket.number for ticket in GOLDEN]
+    till.read()
+    assert till.pages == []

@@ -212,7 +212,7 @@ def unpack(value: Scalar) -> Scalar:
     if not isinstance(value, Mapping):
         return value
     ((kind, text),) = value.items()
-    readers = {
+    readers: dict[str, Callable[[str], Scalar]] = {
         "datetime": dt.datetime.fromisoformat,
         "date": dt.date.fromisoformat,
         "decimal": Decimal,
