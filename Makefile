@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
+AIRFLOW_STAMP := $(VENV)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check format lock bench airflow-demo test-airflow clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## a virtual environment with the locked versions
 
@@ -40,11 +41,22 @@ format: $(STAMP)  ## rewrite files in the house style
 
 lock: $(STAMP)  ## resolve versions anew (bounds: pyproject.toml, reasons: docs/versions.md)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --exclude-newer 2026-09-30 --generate-hashes --no-header \
-	  --all-extras --group dev --group bench pyproject.toml -o requirements.lock
+	  --all-extras --group dev --group bench --group airflow pyproject.toml -o requirements.lock
 
 bench: $(STAMP)  ## ingest timed against bare DuckDB and dlt (the others: python benchmarks/NAME.py)
 	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group bench
 	$(BIN)/python benchmarks/ingest.py
+
+# The hub runs without Airflow; these two put it into the same environment, locked like everything else.
+$(AIRFLOW_STAMP): $(STAMP)
+	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group airflow -e ".[airflow]"
+	@touch $@
+
+airflow-demo: $(AIRFLOW_STAMP)  ## the same on a real Airflow of its own: new data triggers customers, customers trigger pushes
+	$(BIN)/python -m hub.airflow.demo
+
+test-airflow: $(AIRFLOW_STAMP)  ## the tests that need Airflow, with a real scheduler
+	HUB_TEST_AIRFLOW=1 $(BIN)/python -m pytest -q tests/airflow
 
 clean:  ## remove the environment and everything generated
 	rm -rf $(VENV) .hub .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis

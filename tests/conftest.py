@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import pwd
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,11 +13,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from hub.airflow.private_postgres import PrivatePostgres
 from hub.http.testing import VirtualClock
 from hub.store.store import Store
 
 POSTGRES_URL = "HUB_TEST_POSTGRES_URL"
-_PROGRAMS = ("initdb", "postgres", "pg_isready")
 
 
 @pytest.fixture(autouse=True)
@@ -51,75 +47,15 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    binaries = _postgres_binaries()
-    if binaries is None:
+    if PrivatePostgres.programs() is None:
         pytest.skip(f"no PostgreSQL: set {POSTGRES_URL} or install a server")
     folder = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
-    server = _PrivateServer(binaries, folder)
+    server = PrivatePostgres(folder)
     try:
         yield server.start()
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _postgres_binaries() -> Path | None:
-    on_path = shutil.which("postgres")
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    found = [*([Path(on_path).resolve().parent] if on_path else []), *places]
-    return next((place for place in found if all((place / name).exists() for name in _PROGRAMS)), None)
-
-
-class _PrivateServer:
-    """A throw-away server in a folder of its own; PostgreSQL refuses to run as root, so root runs it as somebody else."""
-
-    def __init__(self, binaries: Path, folder: Path) -> None:
-        self.binaries = binaries
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-        self.account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        if self.account:
-            os.chown(folder, self.account.pw_uid, self.account.pw_gid)
-
-    def start(self) -> str:
-        data = self.folder / "data"
-        initdb = [
-            self.binaries / "initdb",
-            "-D",
-            data,
-            "-U",
-            "hub",
-            "-A",
-            "trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-            "--no-locale",
-        ]
-        subprocess.run(self._as_account(initdb), check=True, capture_output=True, cwd=self.folder)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        options = ["-p", str(port), "-k", str(self.folder), "-h", "127.0.0.1", "-F", "-c", "max_connections=200"]
-        with (self.folder / "log").open("wb") as log:
-            command = self._as_account([self.binaries / "postgres", "-D", data, *options])
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
-        ready = [self.binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
-        while subprocess.run(ready, capture_output=True).returncode != 0:
-            if self.process.poll() is not None:
-                raise RuntimeError((self.folder / "log").read_text())
-        return f"postgresql+psycopg://hub@127.0.0.1:{port}/postgres"
-
-    def _as_account(self, command: list[object]) -> list[str]:
-        words = [str(word) for word in command]
-        if self.account is None:
-            return words
-        return ["setpriv", f"--reuid={self.account.pw_uid}", f"--regid={self.account.pw_gid}", "--clear-groups", *words]
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(30)
 
 
 @pytest.fixture

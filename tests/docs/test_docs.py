@@ -12,6 +12,7 @@ import pytest
 
 from hub import hookspecs
 from hub.config import HubSettings, IdentitySettings, SegmentSettings, load_settings
+from hub.config_airflow import AirflowSettings
 from hub.plugins import installed_plugins
 from hub.sync_settings import PushSettings, SyncSettings
 
@@ -64,7 +65,7 @@ def test_every_hook_is_documented_and_no_other() -> None:
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
-    models = (HubSettings, IdentitySettings, SegmentSettings, PushSettings, SyncSettings)
+    models = (HubSettings, IdentitySettings, SegmentSettings, PushSettings, SyncSettings, AirflowSettings)
     settings = {name for model in models for name in model.model_fields}
     assert names_in_first_column(ROOT / "docs/configuration.md") == settings | {"plugin", "streams"}
 
