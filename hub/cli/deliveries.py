@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,8 +15,9 @@ from hub.cli.session import Session
 
 if TYPE_CHECKING:
     from hub.context import Hub
+    from hub.pipeline.push_retry import Again
     from hub.show.screen import Screen
-    from hub.store.tables import Delivery
+    from hub.store.tables import Delivery, LedgerEntry
 
 __all__ = ["deliveries", "delivery_document"]
 
@@ -36,7 +37,10 @@ def deliveries(
     run: Annotated[str | None, RUN] = None,
     limit: Annotated[int, LIMIT] = 20,
 ) -> Answer:
-    """List operations that were sent, or were about to be, with their outcome and its reason, the newest first."""
+    """List operations that were sent, or were about to be, with their outcome, its reason, and when they are tried again.
+
+    The newest come first. With --json, rows that failed show what was sent and what came back, personal data masked.
+    """
     from hub.cli.history import run_id_of
 
     _require_outcome(outcome)
@@ -45,7 +49,21 @@ def deliveries(
         found = hub.store.deliveries.find(
             sync=sync, outcome=outcome, customer_id=customer, run_id=run_id_of(hub, run), limit=limit
         )
-    return Answer({"deliveries": [delivery_document(one) for one in found]}, lambda screen: _show(screen, found))
+        entries = hub.store.deliveries.entries(found)
+        retries = {one.id: _again(hub, one, entries.get((one.connection, one.target, one.key))) for one in found}
+    document = [
+        delivery_document(one) | {"again_at": retries[one.id].at, "again": retries[one.id].words} for one in found
+    ]
+    return Answer({"deliveries": document}, lambda screen: _show(screen, found, retries))
+
+
+def _again(hub: Hub, one: Delivery, entry: LedgerEntry | None) -> Again:
+    from hub.pipeline.push_retry import again
+    from hub.sync_settings import SyncSettings
+
+    settings = hub.settings.syncs.get(one.sync)
+    days = settings.give_up_days if settings else int(SyncSettings.model_fields["give_up_days"].default)
+    return again(entry, one, days)
 
 
 def _require_outcome(outcome: str | None) -> None:
@@ -71,7 +89,7 @@ def delivery_document(one: Delivery) -> dict[str, Any]:
     return {
         "id": one.id, "run": one.run_id, "sync": one.sync, "connection": one.connection, "target": one.target,
         "key": masked_key(one), "customer_id": one.customer_id, "operation": one.operation, "outcome": one.outcome,
-        "code": one.code, "message": one.message, "http_status": one.http_status, "attempts": one.attempts,
+        "code": one.code, "message": one.message, "request": one.request, "response": one.response, "http_status": one.http_status, "attempts": one.attempts,
         "intended_at": one.intended_at, "decided_at": one.decided_at,
     }  # fmt: skip
 
@@ -83,9 +101,12 @@ def masked_key(one: Delivery) -> str:
     return one.key if one.key == one.customer_id else mask_identifier(one.key)
 
 
-def _show(screen: Screen, found: Sequence[Delivery]) -> None:
+def _show(screen: Screen, found: Sequence[Delivery], retries: Mapping[str, Again]) -> None:
     screen.table(
-        ("Sent", "Sync", "Customer", "Did", "Outcome", "Reason"),
-        [(d.intended_at, d.sync, d.customer_id, d.operation, d.outcome, d.message or d.code) for d in found],
+        ("Sent", "Sync", "Customer", "Did", "Outcome", "Reason", "Again"),
+        [
+            (d.intended_at, d.sync, d.customer_id, d.operation, d.outcome, d.message or d.code, retries[d.id].words)
+            for d in found
+        ],
         empty="No delivery.",
     )

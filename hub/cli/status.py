@@ -115,6 +115,8 @@ def _stages(hub: Hub) -> list[dict[str, Any]]:
 
 def _syncs(hub: Hub) -> list[dict[str, Any]]:
     latest = hub.store.runs.latest()
+    failing = hub.store.deliveries.failing()
+    alerts = hub.store.alerts.standing()
     off = {(state.connection, state.target): state for state in hub.store.deliveries.switched_off()}
     found = []
     for name, sync in hub.settings.syncs.items():
@@ -129,6 +131,12 @@ def _syncs(hub: Hub) -> list[dict[str, Any]]:
                 "last_run_at": run.started_at if run is not None else None,
                 "counts": run.counts if run is not None else {},
                 "error": run.error_message if run is not None else None,
+                "failing": failing.get(name, {}),
+                "alerts": [
+                    {"kind": alert.kind, "since": alert.raised_at, "message": alert.message, "told_at": alert.told_at}
+                    for alert in alerts
+                    if alert.sync == name
+                ],
                 "switched_off": None
                 if state is None
                 else {"since": state.since, "code": state.code, "reason": state.reason},
@@ -186,11 +194,15 @@ def _show_syncs(screen: Screen, syncs: list[dict[str, Any]], now: dt.datetime) -
     screen.heading("Syncs")
     rows = [
         (s["sync"], s["target"], "off" if s["switched_off"] else s["state"] if s["enabled"] else "disabled",
-         _ago(now, s["last_run_at"]), counts_text(s["counts"]))
+         _ago(now, s["last_run_at"]), counts_text(s["counts"]), counts_text(s["failing"]))
         for s in syncs
     ]  # fmt: skip
-    screen.table(("Sync", "Target", "Last run", "When", "Counts"), rows)
+    screen.table(("Sync", "Target", "Last run", "When", "Counts", "Not there yet"), rows)
     for sync in syncs:
+        for alert in sync["alerts"]:
+            screen.line(
+                f"{sync['sync']} needs somebody since {screen.instant(alert['since'])}: {alert['message']}", "red"
+            )
         off = sync["switched_off"]
         if off:
             since = screen.instant(off["since"])

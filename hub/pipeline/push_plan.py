@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
@@ -103,6 +103,8 @@ class PlanCounts:
     absent: int = 0
     """Rows an ``update`` leaves out: the destination does not have them."""
     sample: list[Mapping[str, object]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a person should know before it is sent: a changed mapping, and how many rows it touches."""
 
     @property
     def to_do(self) -> int:
@@ -342,16 +344,11 @@ class Planner:
         for batch in rows:
             yield [Correction(**row) for row in batch.to_pylist()]
 
-    def in_doubt(self, size: int) -> Iterator[list[PlannedRow]]:
-        """Yield the rows that wait because nobody knows whether they were carried out, as they were sent."""
-        namer = _Namer(f"{self.sync.to}\n{self.target.name}\n")
-        rows = self.engine.batches(
-            "SELECT verb AS kind, key, values, hash, version, customer_id, remote_id, code FROM work WHERE in_doubt "
-            f"AND verb IN {_CHANGING} ORDER BY key",
-            rows=size,
-        )
-        for batch in rows:
-            yield [namer.planned(row, "") for row in batch.to_pylist()]
+    def values_of(self, keys: Sequence[str]) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
+        """Return hash and values of what is wanted of these keys; for a few hundred at once."""
+        listed = ", ".join(literal(key) for key in keys)
+        rows = self.engine.rows(f"SELECT key, hash, values FROM desired WHERE key IN ({listed}) AND values IS NOT NULL")
+        return {key: (digest, json.loads(values, parse_float=Decimal)) for key, digest, values in rows}
 
     def write(self, path: Path) -> tuple[int, int]:
         """Write the plan; return the number of rows to work off and of batches."""

@@ -96,10 +96,10 @@ def show_publish(screen: Screen, report: PublishReport) -> None:
 def show_push(screen: Screen, report: PushReport) -> None:
     """Write what was planned and what became of it, sync by sync."""
     screen.table(
-        ("Sync", ">New", ">Changed", ">Gone", ">Same", ">Invalid", ">Waiting", "Result"),
+        ("Sync", ">New", ">Changed", ">Gone", ">Same", ">Invalid", ">Held back", ">Waiting", "Result"),
         [
             (s.sync, s.planned.create, s.planned.update, s.planned.delete, s.planned.unchanged, s.planned.invalid,
-             s.planned.waiting, "planned only" if report.dry_run and s.error is None else s.state)
+             s.planned.suppressed, s.planned.waiting, "planned only" if report.dry_run and s.error is None else s.state)
             for s in report.syncs
         ],
     )  # fmt: skip
@@ -108,6 +108,11 @@ def show_push(screen: Screen, report: PushReport) -> None:
             screen.line(
                 f"{sync.sync}: " + ", ".join(f"{count:,} {name}" for name, count in sorted(sync.outcomes.items()))
             )
+        if sync.planned.given_up:
+            screen.notes(
+                [f"{sync.sync}: {sync.planned.given_up:,} rows were refused for too long and wait for a change."]
+            )
+        screen.notes(f"{sync.sync}: {note}" for note in sync.planned.notes)
         if sync.recovered:
             screen.notes([f"{sync.sync}: {sync.recovered:,} rows of an interrupted run were settled first."])
     if report.dry_run:

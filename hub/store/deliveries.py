@@ -230,14 +230,33 @@ class Deliveries:
         with self._database.read() as session:
             return session.scalars(query.limit(1)).first() is not None
 
-    def intended_at(self, ids: Sequence[str]) -> Mapping[str, dt.datetime]:
-        """Return when operations were last about to be sent, of those that are known still."""
-        found: dict[str, dt.datetime] = {}
-        with self._database.read() as session:
-            for chunk in _chunks(ids):
-                query = select(col(Delivery.id), col(Delivery.intended_at)).where(col(Delivery.id).in_(chunk))
-                found |= dict(session.execute(query).tuples().all())
-        return found
+    def unknown(self, connection: str, target: str, since: dt.datetime, size: int) -> Iterator[Sequence[Delivery]]:
+        """Yield, in chunks, the deliveries that left a row's outcome unknown and after which nothing was tried for it.
+
+        Args:
+            connection, target: where they were sent.
+            since: those sent since then.
+            size: rows at once.
+        """
+        ledger = (
+            (col(LedgerEntry.connection) == col(Delivery.connection))
+            & (col(LedgerEntry.target) == col(Delivery.target))
+            & (col(LedgerEntry.key) == col(Delivery.key))
+        )
+        after = ""
+        while True:
+            query = select(Delivery).join(LedgerEntry, ledger).where(
+                col(Delivery.connection) == connection, col(Delivery.target) == target,
+                col(Delivery.outcome) == OutcomeStatus.UNKNOWN.value, col(Delivery.intended_at) > since,
+                col(LedgerEntry.outcome) == OutcomeStatus.UNKNOWN.value,
+                col(LedgerEntry.changed_at) == col(Delivery.decided_at), col(Delivery.id) > after,
+            )  # fmt: skip
+            with self._database.read() as session:
+                found = list(session.scalars(query.order_by(col(Delivery.id)).limit(size)))
+            if not found:
+                return
+            yield found
+            after = found[-1].id
 
     def not_done(self, plan: Plan, operations: Sequence[Operation], lease: HeldLease) -> None:
         """Record of operations whose outcome was unknown that they were not carried out: they are planned again."""
@@ -304,6 +323,30 @@ class Deliveries:
                 query = query.where(getattr(Delivery, name) == value)
         with self._database.read() as session:
             return list(session.scalars(query))
+
+    def entries(self, deliveries: Sequence[Delivery]) -> Mapping[tuple[str, str, str], LedgerEntry]:
+        """Return what the ledger knows of the rows of these deliveries, by connection, target and key."""
+        found: dict[tuple[str, str, str], LedgerEntry] = {}
+        with self._database.read() as session:
+            for chunk in _chunks(deliveries):
+                query = select(LedgerEntry).where(col(LedgerEntry.key).in_({one.key for one in chunk}))
+                query = query.where(col(LedgerEntry.connection).in_({one.connection for one in chunk}))
+                for entry in session.scalars(query):
+                    found[entry.connection, entry.target, entry.key] = entry
+        return found
+
+    def failing(self) -> Mapping[str, Mapping[str, int]]:
+        """Return how many rows of each sync are not as they should be, by the outcome of what was tried last."""
+        query = (
+            select(col(LedgerEntry.sync), col(LedgerEntry.outcome), func.count())
+            .where(col(LedgerEntry.first_failed_at).is_not(None))
+            .group_by(col(LedgerEntry.sync), col(LedgerEntry.outcome))
+        )
+        found: dict[str, dict[str, int]] = {}
+        with self._database.read() as session:
+            for sync, outcome, count in session.execute(query).tuples():
+                found.setdefault(sync, {})[outcome] = count
+        return found
 
     def outcomes(self, run_id: str) -> dict[str, int]:
         """Return how many deliveries of a run ended how."""

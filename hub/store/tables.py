@@ -7,7 +7,7 @@ the cursors are not.
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, Integer, LargeBinary, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, Integer, LargeBinary, Text, TypeDecorator, text
 from sqlalchemy.engine import Dialect
 from sqlmodel import Field, SQLModel
 
@@ -247,6 +247,12 @@ class LedgerEntry(SQLModel, table=True):
     """
 
     __tablename__ = "ledger"
+    __table_args__ = (
+        Index(
+            "ix_ledger_failing", "sync", "outcome",
+            sqlite_where=text("first_failed_at IS NOT NULL"), postgresql_where=text("first_failed_at IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     connection: str = Field(primary_key=True)
     target: str = Field(primary_key=True)

@@ -110,8 +110,9 @@ class YouzanDestination(Destination):
         """Tell whether a customer has just the wanted tags of the hub's group."""
         if target.name != "tag":
             return super().holds(target, operation, rows)
-        removed = operation is None or operation.kind is OperationKind.DELETE
-        wanted = set() if removed else wanted_tags(operation.values, self.config.tags)
+        wanted: set[str] = set()
+        if operation is not None and operation.kind is not OperationKind.DELETE:
+            wanted = wanted_tags(operation.values, self.config.tags)
         return {str(row.values["tag"]) for row in rows} == wanted
 
     def look_up(self, target: Target, operations: Iterable[Operation], since: dt.datetime) -> Iterator[Outcome]:

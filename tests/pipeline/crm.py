@@ -85,7 +85,7 @@ class Crm:
         self._db.executescript(
             """create table if not exists told (n integer primary key, target text, id text, batch text, kind text, key text, vals text);
                create table if not exists held (target text, key text, vals text, times integer, primary key (target, key));
-               create table if not exists done (id text primary key);"""
+               create table if not exists done (id text primary key, times integer);"""
         )
 
     def write(self, target: Target, operations: Iterable[Operation]) -> Iterator[Outcome]:
@@ -136,11 +136,16 @@ class Crm:
             )
 
     def _first_time(self, operation: Operation) -> bool:
-        return self._db.execute("insert or ignore into done values (?)", [operation.id]).rowcount == 1
+        sql = "insert into done values (?, 1) on conflict do update set times = times + 1 returning times"
+        return bool(self._db.execute(sql, [operation.id]).fetchone()[0] == 1)
 
     def done(self, operation: Operation) -> bool:
         """Whether an operation was carried out."""
         return bool(self._db.execute("select 1 from done where id = ?", [operation.id]).fetchone())
+
+    def booked_twice(self) -> list[str]:
+        """Ids of operations that were carried out more than once."""
+        return [row[0] for row in self._db.execute("select id from done where times > 1")]
 
     def by_hand(self, key: str, target: str = "people", **values: Any) -> None:
         """Somebody changes a row behind the hub's back; without values he removes it."""

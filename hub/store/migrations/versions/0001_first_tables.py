@@ -149,6 +149,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_ledger_sync"), ["sync"], unique=False)
+        failing = sa.text("first_failed_at IS NOT NULL")
+        batch_op.create_index(
+            "ix_ledger_failing", ["sync", "outcome"], unique=False, sqlite_where=failing, postgresql_where=failing
+        )
 
     op.create_table(
         "packages",
@@ -300,6 +304,7 @@ def downgrade() -> None:
 
     op.drop_table("packages")
     with op.batch_alter_table("ledger", schema=None) as batch_op:
+        batch_op.drop_index("ix_ledger_failing")
         batch_op.drop_index(batch_op.f("ix_ledger_sync"))
 
     op.drop_table("ledger")
