@@ -57,7 +57,9 @@ def scope_of(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], d
            SELECT customer_id FROM (FROM facts_now EXCEPT SELECT customer_id, facts FROM main.scored)"""
     )
     apart = _apart(opened, scorers)
-    return Scope(basis, everybody=False, per_customer=frozenset(apart), touched=int(engine.value("SELECT count(*) FROM touched")))
+    return Scope(
+        basis, everybody=False, per_customer=frozenset(apart), touched=int(engine.value("SELECT count(*) FROM touched"))
+    )
 
 
 def keep_scope(engine: Engine, scope: Scope) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.columns import to_arrow
-from hub.records import Event, Order, OrderKind, Record
+from hub.records import Event, Feedback, Order, OrderKind, Record
 from hub.scorer import Inputs, Scorer
 from hub.warehouse.engine import DuckDBEngine
 from hub.warehouse.inputs import scoring_inputs
@@ -59,12 +59,21 @@ class Till:
 
     def empty(self) -> None:
         """Forget everything."""
-        for table in ("orders", "orders_lines", "orders_tenders", "orders_identifiers", "events", "links", "customers"):
+        for table in (
+            "orders",
+            "orders_lines",
+            "orders_tenders",
+            "orders_identifiers",
+            "events",
+            "feedback",
+            "links",
+            "customers",
+        ):
             self.engine.execute(f"DELETE FROM {table}")
 
     def take(self, *records: Record) -> None:
         """Put records in, in place of those with the same source id, and link their buyers."""
-        for kind in (Order, Event):
+        for kind in (Order, Event, Feedback):
             chosen = [record for record in records if isinstance(record, kind)]
             if chosen:
                 self._put(kind, chosen)
