@@ -17,7 +17,20 @@ from plugins.retail.models.daily import Daily, daily_of, day_number
 from plugins.retail.rules import RuleSet
 
 BEGIN = dt.date(2024, 1, 1)
-PRODUCTS = ("乌龙茶", "绿茶", "奶茶", "芋泥波波", "柠檬水", "杨枝甘露", "美式咖啡", "拿铁", "可可", "面包", "蛋糕", "曲奇")
+PRODUCTS = (
+    "乌龙茶",
+    "绿茶",
+    "奶茶",
+    "芋泥波波",
+    "柠檬水",
+    "杨枝甘露",
+    "美式咖啡",
+    "拿铁",
+    "可可",
+    "面包",
+    "蛋糕",
+    "曲奇",
+)
 
 
 @dataclass(frozen=True)
@@ -48,13 +61,17 @@ def purchases(people: int, days: int, seed: int = 5) -> Purchases:
     first = np.minimum(leaves, days) - arrival
     count = draw.poisson(rate * first)
     customer = np.repeat(np.arange(people), count + 1)
-    at = np.concatenate([arrival, np.repeat(arrival, count) + draw.uniform(0, 1, count.sum()) * np.repeat(first, count)])
+    at = np.concatenate(
+        [arrival, np.repeat(arrival, count) + draw.uniform(0, 1, count.sum()) * np.repeat(first, count)]
+    )
     customer = np.concatenate([np.arange(people), np.repeat(np.arange(people), count)])
     scale = draw.gamma(4.0, 1 / 60.0, people)
     value = draw.gamma(6.0, 1.0, len(customer)) / 6 / scale[customer]
     group = draw.integers(0, 3, people)[customer] * 4
     liked = draw.random(len(customer)) < 0.8
-    product = np.where(liked, group + draw.integers(0, 4, len(customer)), draw.integers(0, len(PRODUCTS), len(customer)))
+    product = np.where(
+        liked, group + draw.integers(0, 4, len(customer)), draw.integers(0, len(PRODUCTS), len(customer))
+    )
     order = draw.permutation(len(customer))
     day = day_number(BEGIN) + at.astype(np.int64)
     return Purchases(customer[order], day[order], np.round(value[order], 2), product[order])

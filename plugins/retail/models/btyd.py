@@ -152,13 +152,14 @@ def fit_btyd(kind: Kind, known: Histories) -> Btyd:
     starts = ([0.5, scale, 1.0, 2.0], [1.0, scale, 0.3, 3.0])
     options = {"ftol": 1e-13, "gtol": 1e-9, "maxiter": 500}
     bounds = [(-9.0, 9.0 + shift) for shift in (0.0, np.log(scale), 0.0, 0.0)]
-    found = [
-        minimize(likelihood.loss, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        for start in starts
-    ]
-    best = min(found, key=lambda one: float(one.fun))
-    r, alpha, a, b = (float(value) for value in np.exp(best.x))
-    return Btyd(kind, r, alpha, a, b, -float(best.fun), len(known))
+    fits: list[Btyd] = []
+    for start in starts:
+        found = minimize(likelihood.loss, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        r, alpha, a, b = (float(value) for value in np.exp(found.x))
+        fits.append(Btyd(kind, r, alpha, a, b, -float(found.fun), len(known)))
+        if not fits[-1].degenerate:
+            break
+    return max(fits, key=lambda one: one.log_likelihood)
 
 
 class _Likelihood:

@@ -11,14 +11,14 @@ from hub.models import Model
 from plugins.retail.models.btyd import Btyd
 from plugins.retail.models.card import card_of, days_text, drift_of
 from plugins.retail.models.daily import Daily
-from plugins.retail.models.keeping import Fitted, Refused
+from plugins.retail.models.keeping import Fitted, Refused, on_one_thread
 from plugins.retail.models.metrics import auc, auc_error, probability_metrics
 from plugins.retail.models.silence import (
     COLUMNS,
+    Bases,
     Silence,
     Taught,
     examined,
-    fit_base,
     learn_silence,
     recalibrated,
     taught,
@@ -33,29 +33,30 @@ _CHALLENGED = 60_000
 """Rows that the tree and the boosted trees learn from at most."""
 
 
+@on_one_thread
 def fit_silence(
-    daily: Daily, today: int, horizons: tuple[int, ...], within: int, used: Model | None, purpose: dict[str, str]
+    bases: Bases, today: int, horizons: tuple[int, ...], within: int, used: Model | None, purpose: dict[str, str]
 ) -> Fitted | Refused:
     """Fit a model of staying away for a day and judge it by the last window that has ended.
 
     The model that is judged learns from what had ended when that window began; the one that is used learns from that window too.
 
     Args:
-        daily: purchase days of the customers to learn from.
+        bases: purchase days of the customers to learn from.
         today: day it is fitted for.
         horizons: days ahead.
         within: only customers whose last purchase day is at most so many days ago.
         used: the model in use, to be compared with.
         purpose: what the card says that it is for and not for.
     """
-    daily = daily.before(today)
-    final_base = fit_base(daily, today)
+    daily = bases.daily.before(today)
+    final_base = bases.at(today)
     if isinstance(final_base, Refused):
         return final_base
     spans = windows(daily.first_day, today, max(horizons))
     if spans is None:
         return _unlearnt(final_base, horizons, within, purpose, daily, today)
-    base = fit_base(daily, spans.judged)
+    base = bases.at(spans.judged)
     if isinstance(base, Refused):
         return _unlearnt(final_base, horizons, within, purpose, daily, today)
     lessons = taught(daily, spans.earlier, horizons, within, base[1])
@@ -137,7 +138,6 @@ def _challengers(judged: Silence, lessons: Taught, exam: Taught, horizon: int) -
     """A tree whose rules can be read, and boosted trees: what a stronger method would give."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.tree import DecisionTreeClassifier, export_text
-    from threadpoolctl import threadpool_limits
 
     features = np.concatenate([judged.features(known, horizon) for known in lessons.known])
     label = lessons.silent[horizon]
@@ -147,11 +147,10 @@ def _challengers(judged: Silence, lessons: Taught, exam: Taught, horizon: int) -
     seen = judged.features(exam.known[0], horizon)
     tree = DecisionTreeClassifier(max_depth=5, min_samples_leaf=max(len(chosen) // 100, 10), random_state=0)
     boosted = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.06, max_leaf_nodes=15, random_state=0, early_stopping=False)  # fmt: skip
-    with threadpool_limits(1):
-        found = {
-            name: auc(kind.fit(features[chosen], label[chosen]).predict_proba(seen)[:, 1], exam.silent[horizon])
-            for name, kind in (("tree", tree), ("boosting", boosted))
-        }
+    found = {
+        name: auc(kind.fit(features[chosen], label[chosen]).predict_proba(seen)[:, 1], exam.silent[horizon])
+        for name, kind in (("tree", tree), ("boosting", boosted))
+    }
     rules = export_text(tree, feature_names=list(COLUMNS), max_depth=3, show_weights=False, decimals=2)
     return {"auc_tree": found["tree"], "auc_boosting": found["boosting"], "tree_rules": rules}
 

@@ -1,8 +1,8 @@
 """Groups of customers that are alike, found by K-means, with names that stay.
 
 Features are logarithms and shares drawn towards the chain's average, standardised and held within three standard deviations: on raw
-amounts K-means puts nearly everybody into one group and calls it a good fit. The number of groups is the largest for which two
-halves of the customers agree on who belongs together and no group is too large or too small. A refit keeps the names of groups whose
+amounts K-means puts nearly everybody into one group and calls it a good fit. The number of groups is the one for which two halves of
+the customers agree best on who belongs together, with no group too large or too small. A refit keeps the names of groups whose
 centres it finds again; new customers are assigned without one.
 """
 
@@ -22,7 +22,7 @@ from hub.titles import Title
 from plugins.retail.models.card import card_of, days_text
 from plugins.retail.models.config import ClustersConfig
 from plugins.retail.models.daily import day_number
-from plugins.retail.models.keeping import Fitted, Refused, fit_day, held_model
+from plugins.retail.models.keeping import Fitted, Refused, fit_day, held_model, on_one_thread
 from plugins.retail.models.silence import FEWEST_CUSTOMERS
 
 __all__ = ["Clusters", "Groups", "find_groups"]
@@ -44,6 +44,8 @@ _WORDS = {
 FEATURES = tuple(_WORDS)
 _WIDEST = 3.0
 _STABLE, _LARGEST, _SMALLEST = 0.75, 0.50, 0.05
+_AS_STABLE = 0.05
+"""Of numbers of groups that are as stable as the best within this, the largest is chosen: it tells more."""
 _SAME_CENTRE = 1.5
 """Distance, in standard deviations, within which a new centre is an old one."""
 _PRIOR = 5.0
@@ -99,6 +101,7 @@ class Groups:
         return np.asarray(np.argmin(squares, axis=1), np.int64)
 
 
+@on_one_thread
 def find_groups(
     features: Floats, numbers: Sequence[int], before: Groups | None
 ) -> tuple[Groups, dict[str, Any]] | Refused:
@@ -109,19 +112,16 @@ def find_groups(
         numbers: numbers of groups to try.
         before: the groups in use, whose names are kept where they are found again.
     """
-    from threadpoolctl import threadpool_limits
-
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
     held = np.clip((features - mean) / scale, -_WIDEST, _WIDEST)
-    # Sums over threads come in any order; one thread gives the same digits each time.
-    with threadpool_limits(1):
-        tried = [_tried(held, k) for k in numbers]
+    tried = [_tried(held, k) for k in numbers]
     fitting = [one for one in tried if one["largest"] <= _LARGEST and one["smallest"] >= _SMALLEST]
     stable = [one for one in fitting if one["agreement"] >= _STABLE]
     if not stable:
         best = max((one["agreement"] for one in fitting), default=0.0)
         return Refused(f"no stable groups: two halves of the customers agree by {best:.2f}, {_STABLE} needed")
-    chosen = max(stable, key=lambda one: int(one["groups"]))
+    best = max(float(one["agreement"]) for one in stable)
+    chosen = max((one for one in stable if one["agreement"] >= best - _AS_STABLE), key=lambda one: int(one["groups"]))
     centres = chosen.pop("centres")
     ids, names = _named(centres, mean, scale, before)
     groups = Groups(tuple(map(float, mean)), tuple(map(float, scale)), tuple(tuple(map(float, one)) for one in centres), ids, names)  # fmt: skip

@@ -19,10 +19,10 @@ from plugins.retail.models.card import card_of, days_text
 from plugins.retail.models.daily import Daily
 from plugins.retail.models.features import FEATURES, Snapshot, snapshot
 from plugins.retail.models.gamma_gamma import GammaGamma, fit_gamma_gamma
-from plugins.retail.models.keeping import Fitted, Refused
+from plugins.retail.models.keeping import Fitted, Refused, on_one_thread
 from plugins.retail.models.linear import Line, fit_log_link
 from plugins.retail.models.metrics import amount_metrics
-from plugins.retail.models.silence import FEWEST_CUSTOMERS, fit_base
+from plugins.retail.models.silence import FEWEST_CUSTOMERS, Bases
 from plugins.retail.models.windows import Windows, windows
 
 __all__ = ["YEAR", "Forecast", "Value", "fit_value", "tiers"]
@@ -155,36 +155,37 @@ class Value:
         return np.minimum(money * below, money), np.maximum(money * above, money)
 
 
-def fit_value(daily: Daily, today: int, used: Model | None, purpose: dict[str, str]) -> Fitted | Refused:
+@on_one_thread
+def fit_value(bases: Bases, today: int, used: Model | None, purpose: dict[str, str]) -> Fitted | Refused:
     """Fit the model for a day and judge it by the last window that has ended.
 
     Args:
-        daily: purchase days of the customers to learn from.
+        bases: purchase days of the customers to learn from.
         today: day it is fitted for.
         used: the model in use, to be compared with.
         purpose: what the card says that it is for and not for.
     """
-    daily = daily.before(today)
-    found = _base(daily, today)
+    daily = bases.daily.before(today)
+    found = _base(bases, today)
     if isinstance(found, Refused):
         return found
     spans = next((one for days in _WINDOWS if (one := windows(daily.first_day, today, days))), None)
-    early = _base(daily, spans.judged) if spans else None
+    early = _base(bases, spans.judged) if spans else None
     if spans is None or early is None or isinstance(early, Refused):
         return _unlearnt(found, daily, today, purpose)
     judged = _learnt(early, daily, spans.earlier, spans.horizon)
     model = _learnt(found, daily, spans.all, spans.horizon)
     if judged.visits is None or model.visits is None:
         return _unlearnt(found, daily, today, purpose)
-    return _judged(model, judged, daily, spans, used, purpose)
+    return _judged(model, judged, bases, spans, used, purpose)
 
 
-def _base(daily: Daily, today: int) -> Value | Refused:
+def _base(bases: Bases, today: int) -> Value | Refused:
     """MBG/NBD and Gamma-Gamma of what was known at a day."""
-    base = fit_base(daily, today)
+    base = bases.at(today)
     if isinstance(base, Refused):
         return base
-    before = daily.before(today)
+    before = bases.daily.before(today)
     days, value = before.days_of().astype(np.float64), before.value_of()
     mean = np.divide(value, days, out=np.zeros(len(days)), where=days > 0)
     if int((mean > 0).sum()) < FEWEST_CUSTOMERS:
@@ -227,13 +228,14 @@ def _unlearnt(model: Value, daily: Daily, today: int, purpose: dict[str, str]) -
 
 
 def _judged(
-    model: Value, judged: Value, daily: Daily, spans: Windows, used: Model | None, purpose: dict[str, str]
+    model: Value, judged: Value, bases: Bases, spans: Windows, used: Model | None, purpose: dict[str, str]
 ) -> Fitted:
+    daily = bases.daily.before(spans.today)
     known = snapshot(daily, spans.judged, judged.unit)
     came, spent = _labels(daily, known, spans.judged, spans.horizon)
     visits, money = judged.in_window(known)
     base_visits, base_money = judged.base(known, spans.horizon)
-    before = _window_before(daily, spans)
+    before = _window_before(bases, spans)
     model = replace(
         model,
         visits_repair=_repair(_ratio(came, visits), before[0]),
@@ -261,10 +263,11 @@ def _judged(
     return Fitted(model.document(), card_of(purpose, decision, window, rows, results, _parameters(model)), good)
 
 
-def _window_before(daily: Daily, spans: Windows) -> tuple[float, float]:
+def _window_before(bases: Bases, spans: Windows) -> tuple[float, float]:
     """Actual over predicted totals of the window before the judged one; 1 where the history does not reach that far."""
+    daily = bases.daily.before(spans.today)
     earlier = windows(daily.first_day, spans.judged, spans.horizon)
-    base = _base(daily, earlier.judged) if earlier else None
+    base = _base(bases, earlier.judged) if earlier else None
     if earlier is None or base is None or isinstance(base, Refused):
         return 1.0, 1.0
     model = _learnt(base, daily, earlier.earlier, spans.horizon)

@@ -20,7 +20,7 @@ from plugins.retail.models.daily import Daily, day_number, read_daily
 from plugins.retail.models.features import snapshot
 from plugins.retail.models.keeping import Fitted, Refused, fit_day, held_model
 from plugins.retail.models.reasons import reasons
-from plugins.retail.models.silence import Silence
+from plugins.retail.models.silence import Bases, Silence
 from plugins.retail.models.timing import HORIZONS, next_purchase
 
 __all__ = ["Forecast"]
@@ -115,7 +115,7 @@ def _empty() -> pa.Table:
 
 def held_models(inputs: Inputs, daily: Daily, today: int, active: int) -> dict[str, Model | Refused]:
     """Return the three models that hold for today, fitted now where that is due."""
-    sample = daily.sample(inputs.config.sample)
+    sample = Bases(daily.sample(inputs.config.sample))
     day = fit_day(daily.first_day, today)
     recipe = f"method {_METHOD}, sample {inputs.config.sample}"
     silences = {"churn": (CHURN_HORIZONS, active), "next_purchase": (HORIZONS, _LONG_GONE)}
@@ -131,9 +131,9 @@ def held_models(inputs: Inputs, daily: Daily, today: int, active: int) -> dict[s
 
 
 def _learn_silence(
-    daily: Daily, horizons: tuple[int, ...], within: int, purpose: dict[str, str], day: int, used: Model | None
+    bases: Bases, horizons: tuple[int, ...], within: int, purpose: dict[str, str], day: int, used: Model | None
 ) -> Fitted | Refused:
-    return fit_silence(daily, day, horizons, within, used, purpose)
+    return fit_silence(bases, day, horizons, within, used, purpose)
 
 
 def _scored(

@@ -5,13 +5,29 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from hub.models import Candidate, Model, ModelStore
 
-__all__ = ["Fitted", "Refused", "fit_day", "held_model"]
+__all__ = ["Fitted", "Refused", "fit_day", "held_model", "on_one_thread"]
 
 REFIT_DAYS = 28
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
+
+
+def on_one_thread(fit: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
+    """Make a fit use one thread: sums over threads come in any order, and small matrices are slower on several."""
+
+    @wraps(fit)
+    def fitted(*args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            return fit(*args, **kwargs)
+
+    return fitted
 
 
 @dataclass(frozen=True)

@@ -114,12 +114,9 @@ def fit_log_link(columns: tuple[str, ...], features: Floats, amount: Floats, pow
 def _fitted(columns: tuple[str, ...], features: Floats, label: Any, model: Any) -> Line:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits
 
     low, high = np.quantile(features, [_EDGE, 1 - _EDGE], axis=0)
-    # Sums over threads come in any order; one thread gives the same digits each time.
-    with threadpool_limits(1):
-        pipeline = make_pipeline(StandardScaler(), model).fit(np.clip(features, low, high), label)
+    pipeline = make_pipeline(StandardScaler(), model).fit(np.clip(features, low, high), label)
     scaler = pipeline[0]
     low, high, mean, scale, weights = (
         tuple(map(float, one)) for one in (low, high, scaler.mean_, scaler.scale_, np.ravel(pipeline[-1].coef_))

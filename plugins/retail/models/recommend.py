@@ -58,6 +58,9 @@ def ranked(bought: Bought, config: RecommendConfig, count: int) -> Iterator[tupl
     """
     from scipy import sparse
 
+    if not bought.products:
+        yield 0, np.full((bought.customers, count), -1, np.int64), np.zeros((bought.customers, count), np.bool_)
+        return
     rows = sparse.csr_matrix((bought.weight, (bought.customer, bought.product)), (bought.customers, bought.products))
     tastes = _normalised(rows)
     buyers = np.bincount(bought.product, minlength=bought.products).astype(np.float32)

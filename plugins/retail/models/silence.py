@@ -20,7 +20,7 @@ from plugins.retail.models.linear import Line, fit_logistic
 from plugins.retail.models.metrics import calibration
 from plugins.retail.models.windows import Windows
 
-__all__ = ["Silence", "Taught", "fit_base", "learn_silence", "taught"]
+__all__ = ["Bases", "Silence", "Taught", "fit_base", "learn_silence", "taught"]
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +98,20 @@ def fit_base(daily: Daily, today: int) -> tuple[Btyd, float] | Refused:
         )
     values = daily.before(today).value
     return fit_btyd(Kind.MBG, known), max(float(values.mean()), 1e-9)
+
+
+class Bases:
+    """Purchase days, with MBG/NBD of each day it is asked for: several models look from the same days."""
+
+    def __init__(self, daily: Daily) -> None:
+        self.daily = daily
+        self._found: dict[int, tuple[Btyd, float] | Refused] = {}
+
+    def at(self, today: int) -> tuple[Btyd, float] | Refused:
+        """Return :func:`fit_base` of a day."""
+        if today not in self._found:
+            self._found[today] = fit_base(self.daily, today)
+        return self._found[today]
 
 
 def taught(daily: Daily, cuts: tuple[int, ...], horizons: tuple[int, ...], within: int, unit: float) -> Taught:
