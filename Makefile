@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
+TILL := $(VENV)/tryton-till/till.sqlite
 AIRFLOW_STAMP := $(VENV)/.airflow
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,12 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP)  ## the whole way on local data: files in, customers, segments, files and signed webhooks out
 	$(BIN)/hub demo
 
-test: $(STAMP)  ## every test; needs no service, no account, no network
+# An empty shop of Tryton, a real point of sale that the tests sell with: half a minute, once.
+$(TILL): $(STAMP) tests/pos/tryton_till.py
+	@rm -rf $(dir $@)
+	$(BIN)/python tests/pos/tryton_till.py prepare $(dir $@)
+
+test: $(STAMP) $(TILL)  ## every test; needs no service, no account, no network
 	$(BIN)/python -m pytest -q -n 4 --dist loadgroup
 
 check: $(STAMP)  ## lint, format, types, import walls, docs
