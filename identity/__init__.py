@@ -21,9 +21,9 @@ from identity.golden import CONTACTS, FIELDS, REPORTED, GoldenRecords, golden_re
 from identity.naming import IdSource, random_ids, sequential_ids
 from identity.preview import Preview, preview
 from identity.report import Report
-from identity.resolve import Resolution, resolve
+from identity.resolve import Resolution, decision_version, resolve
 from identity.rules import DEFAULT_KINDS, Assurance, Composite, Kind, Normaliser, Rules, Tier
-from identity.tables import CONSTRAINTS, IDENTIFIERS, PROFILES, SCHEMAS, State
+from identity.tables import CONSTRAINTS, IDENTIFIERS, PAIRS, PROFILES, SCHEMAS, State
 from identity.wishes import merge, unmerge
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "FIELDS",
     "IDENTIFIERS",
     "KEYS",
+    "PAIRS",
     "PROFILES",
     "REPORTED",
     "SCHEMAS",
@@ -59,6 +60,7 @@ __all__ = [
     "Tier",
     "UnknownCustomerError",
     "crosswalk",
+    "decision_version",
     "explain",
     "golden_records",
     "live_customers",

@@ -22,6 +22,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "customers": ("customer",),
         "history": ("profile", "customer", "at"),
         "refusals": ("left", "right", "kind", "scope", "value", "rule"),
+        "pairs": ("left", "right"),
         "constraints": ("rule", "left", "right"),
     }
 )

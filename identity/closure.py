@@ -25,6 +25,7 @@ def take_everything(work: Workspace, before: State) -> None:
     work.view("past_state", "FROM previous_value_states")
     judge_values(work, "link", "profile", "judged")
     work.view("value_state", "FROM judged")
+    work.view("pairs_now", "FROM new_pair")
     work.view("old_member", "SELECT profile, customer FROM previous_memberships")
     work.view("old_history", "FROM previous_history")
 
@@ -42,6 +43,8 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
         changed: the keys in table ``changed``.
     """
     work.put(gone_link=pick(before.links, "profile", changed), gone_profile=pick(before.profiles, "profile", changed))
+    gone = pc.or_(pc.is_in(before.pairs["left"], changed), pc.is_in(before.pairs["right"], changed))
+    work.put(gone_pair=before.pairs.filter(gone), kept_pair=before.pairs.filter(pc.invert(gone)))
     _judge_touched(work, before)
     _find_reached(work, before)
     reached = work.table("FROM reached")["profile"]
@@ -57,6 +60,10 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
     work.make("link", "FROM new_link UNION ALL FROM near_link ANTI JOIN changed USING (profile)")
     work.make(
         "value_state", "FROM judged UNION ALL FROM previous_value_states ANTI JOIN touched USING (kind, scope, value)"
+    )
+    work.make(
+        "pairs_now",
+        """FROM new_pair UNION ALL (FROM kept_pair WHERE "left" IN (FROM reached) AND "right" IN (FROM reached))""",
     )
     work.view("old_member", "SELECT profile, customer FROM near_member")
     work.view("old_history", "FROM near_history")
@@ -92,7 +99,8 @@ def _find_reached(work: Workspace, before: State) -> None:
            SELECT profile FROM touched_link ANTI JOIN (FROM judged WHERE state = 'blocked') USING (kind, scope, value)
            WHERE status = 'key' UNION
            SELECT profile FROM pointing WHERE merged_into IN (FROM changed) UNION
-           SELECT merged_into FROM new_profile WHERE merged_into IS NOT NULL""",
+           SELECT merged_into FROM new_profile WHERE merged_into IS NOT NULL UNION
+           SELECT "left" FROM new_pair UNION SELECT "right" FROM new_pair""",
     )
     starts = pick(before.memberships, "profile", work.table("FROM source")["profile"])
     component = pick(before.memberships, "component", starts["component"])

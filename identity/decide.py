@@ -13,6 +13,7 @@ import numpy as np
 
 from identity.agglomerate import Limits
 from identity.graph import Numbers, bipartite_components, components, smallest_members
+from identity.probable import join_probable
 from identity.problems import Stage, solve_problems
 from identity.rules import Rules
 from identity.slots import make_slots
@@ -50,11 +51,12 @@ def decide(work: Workspace, rules: Rules) -> Decision:
     joined = _arrays(work, "SELECT profile, value FROM l")
     connected = smallest_members(_connected(work, joined, profiles, values))
     asserted = _arrays(work, "SELECT l.profile, l.value FROM l JOIN v ON v.no = l.value WHERE v.tier <= 1")
-    accounts = smallest_members(_connected(work, asserted, profiles, values))
+    accounts = smallest_members(_connected(work, asserted, profiles, values, likely=False))
     groups = solve_problems(work, Stage.ASSERTED, np.arange(profiles, dtype=np.int32), accounts, limits)
     make_slots(work, groups, rules.tenure_gap_days)
     clusters = _join_slots(work, groups)
-    return Decision(solve_problems(work, Stage.SHARED, groups, clusters, limits), connected)
+    shared = solve_problems(work, Stage.SHARED, groups, clusters, limits)
+    return Decision(join_probable(work, shared, rules), connected)
 
 
 def _number(work: Workspace) -> None:
@@ -90,6 +92,12 @@ def _number(work: Workspace) -> None:
            FROM forbidden JOIN p AS a ON a.profile = forbidden."left" JOIN p AS b ON b.profile = forbidden."right"
            WHERE a.no <> b.no""",
     )
+    work.make(
+        "probable",
+        """SELECT least(a.no, b.no) AS "left", greatest(a.no, b.no) AS "right", pairs_now.weight
+           FROM pairs_now JOIN p AS a ON a.profile = pairs_now."left" JOIN p AS b ON b.profile = pairs_now."right"
+           WHERE a.no <> b.no""",
+    )
     work.run(
         """CREATE OR REPLACE TEMP TABLE refusal
            ("left" INTEGER, "right" INTEGER, value INTEGER, rule VARCHAR, review BOOLEAN)"""
@@ -101,9 +109,10 @@ def _arrays(work: Workspace, query: str) -> list[Numbers]:
     return [column.to_numpy().astype(np.int32, copy=False) for column in table.columns]
 
 
-def _connected(work: Workspace, links: list[Numbers], profiles: int, values: int) -> Numbers:
-    """Components over links and over the ties that people and platforms made."""
-    ties = _arrays(work, 'SELECT "left", "right" FROM tie')
+def _connected(work: Workspace, links: list[Numbers], profiles: int, values: int, *, likely: bool = True) -> Numbers:
+    """Components over links, the ties that people and platforms made, and the pairs a link model found."""
+    more = ' UNION ALL SELECT "left", "right" FROM probable' if likely else ""
+    ties = _arrays(work, f'SELECT "left", "right" FROM tie{more}')
     if not len(ties[0]):
         return bipartite_components(links[0], links[1], profiles, values)
     left = np.concatenate([links[0], ties[0]])

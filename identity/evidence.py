@@ -6,6 +6,8 @@ be used are left out and counted by reason, never raised.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,7 +17,7 @@ from identity.rules import ASSURANCE_RANK, MASKED_KIND, Composite, Rules, Tier
 from identity.tables import SCHEMAS
 from identity.workspace import Workspace
 
-__all__ = ["load_evidence", "load_kinds", "normal_lists"]
+__all__ = ["load_evidence", "load_kinds", "near_records", "normal_lists"]
 
 
 def load_kinds(work: Workspace, rules: Rules) -> None:
@@ -166,3 +168,12 @@ def normal_lists(work: Workspace, rules: Rules) -> None:
             name,
             f"SELECT DISTINCT kind, value FROM ({normal_values(work.connection, 'list_arrow')}) WHERE value IS NOT NULL",
         )
+
+
+def near_records(work: Workspace, records: pa.Table, blocks: Iterable[Iterable[str]]) -> pa.Table:
+    """Of some records those that a block brings together with one of table ``changed``, and these."""
+    work.put(record_arrow=records)
+    work.make("record", "FROM record_arrow")
+    work.make("new_record", "SELECT record.* FROM record SEMI JOIN changed ON changed.profile = record.id")
+    parts = [f"FROM record SEMI JOIN new_record USING ({', '.join(block)})" for block in blocks]
+    return work.table(" UNION ".join(f"({part})" for part in ["FROM new_record", *parts]))

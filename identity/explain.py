@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.errors import UnknownCustomerError
+from identity.likely.waterfall import waterfall
 from identity.rules import Composite
 from identity.tables import State, pick
 from identity.words import ASSURANCE_WORDS, KIND_WORDS, LANGUAGES, RULE_WORDS, SENTENCES, VALUE_WORDS, masked
@@ -36,6 +37,8 @@ class Step(StrEnum):
     """Evidence asked for a join and a rule refused it."""
     BLOCKED = "blocked"
     """Both carry a value that says nothing about a person."""
+    LIKELY = "likely"
+    """A link model takes both for one person."""
     NOTHING = "nothing"
     """No evidence connects the two."""
 
@@ -54,6 +57,7 @@ class Reason:
         note: a person's own reason, for constraints.
         actor: who decided, for constraints.
         day: since when both carry the value, or when the person decided; ISO 8601.
+        why: the model's evidence, for :func:`identity.likely.waterfall`.
         assurances: ranks of how the two sides came to know the value (:data:`identity.rules.ASSURANCE_RANK`).
     """
 
@@ -66,6 +70,7 @@ class Reason:
     note: str | None = None
     actor: str | None = None
     day: str | None = None
+    why: str | None = None
     assurances: tuple[int, int] | None = None
 
     def words(self, language: str = "zh", *, detailed: bool = False) -> str:
@@ -86,6 +91,8 @@ class Reason:
         if self.step is Step.PERSON:
             by = SENTENCES["by"][language]
             return by.format(actor=self.actor or "-", day=self.day or "-", note=self.note or "-")
+        if self.why:
+            return "".join(f"\n    {line}" for line in waterfall(self.why, language))
         if self.assurances is None:
             return ""
         ways = [ASSURANCE_WORDS[str(rank)][language] for rank in self.assurances]
@@ -177,6 +184,11 @@ class _Evidence:
         self.refusals = [row for row in pick(state.refusals, "left", keys).to_pylist() if row["right"] in home]
         self.wishes = _between(state.constraints, home)
         self.profiles = pick(state.profiles, "profile", keys).to_pylist()
+        self.pairs = {
+            (row["left"], row["right"]): row
+            for row in pick(state.pairs, "left", keys).to_pylist()
+            if row["right"] in home
+        }
 
     def path(self, left: str, right: str) -> list[Reason]:
         """The shortest chain of joining evidence; among equally short ones, identifiers before composites."""
@@ -203,6 +215,7 @@ class _Evidence:
         for row in self.profiles:
             if row["merged_into"] in self.home and row["merged_into"] != row["profile"]:
                 found += _both(Reason(Step.PLATFORM, row["profile"], row["merged_into"]))
+        found += [turned for row in self.pairs.values() for turned in _both(_likely(row))]
         carriers = self._carriers(joining=True)
         for value in sorted(carriers, key=lambda value: (value.kind in set(Composite), value.kind, value.value)):
             for place, one in enumerate(shared := sorted(carriers[value])):
@@ -242,13 +255,22 @@ class _Evidence:
             if wish["rule"] == "cannot_link" and self._across(wish["left"], wish["right"])
         ]
         found += [
-            Reason(Step.REFUSED, row["left"], row["right"], row["kind"], masked(row["kind"], row["value"]), row["rule"])
-            for row in sorted(self.refusals, key=str)
-            if self._across(row["left"], row["right"])
+            self._refused(row) for row in sorted(self.refusals, key=str) if self._across(row["left"], row["right"])
         ]
         told = {(reason.kind, reason.value) for reason in found}
         shared = [one for one in self._shared(joining=True, sides=sides) if (one.kind, one.value) not in told]
         return found + shared + self._shared(joining=False, sides=sides) or [Reason(Step.NOTHING, left, right)]
+
+    def _refused(self, row: Mapping[str, Any]) -> Reason:
+        one, other, rule = row["left"], row["right"], row["rule"]
+        if row["kind"] is None:
+            # Clusters stand for their profiles: the model's pair may be another of the same two customers.
+            sides = {self.home[one], self.home[other]}
+            pairs = [p for (a, b), p in sorted(self.pairs.items()) if {self.home[a], self.home[b]} == sides]
+            best = max(pairs, key=lambda pair: pair["weight"], default=None)
+            value = f"{best['probability']:.1%}" if best else ""
+            return Reason(Step.REFUSED, one, other, "likely", value, rule, why=best["why"] if best else None)
+        return Reason(Step.REFUSED, one, other, row["kind"], masked(row["kind"], row["value"]), rule)
 
     def _shared(self, *, joining: bool, sides: tuple[str, str]) -> list[Reason]:
         """The values both customers carry: those that join elsewhere, or those that never do."""
@@ -272,6 +294,11 @@ def _value(row: Mapping[str, Any]) -> _Value:
 def _both(reason: Reason) -> Iterable[Reason]:
     ways = reason.assurances and (reason.assurances[1], reason.assurances[0])
     return reason, replace(reason, left=reason.right, right=reason.left, assurances=ways)
+
+
+def _likely(row: Mapping[str, Any]) -> Reason:
+    chance = f"{row['probability']:.1%}"
+    return Reason(Step.LIKELY, row["left"], row["right"], "likely", chance, why=row["why"])
 
 
 def _decided(wish: Mapping[str, Any]) -> Reason:

@@ -32,8 +32,12 @@ def new_rows(work: Workspace, before: State, at: dt.datetime, *, whole: bool) ->
         "customers": _customers(before, whole=whole),
         "history": _history(whole=whole),
         "refusals": _refusals(),
+        "pairs": f"SELECT pairs_now.* FROM pairs_now {_PAIR_CHANGED if not whole else ''}",
     }
     return {name: work.table(query, SCHEMAS[name]) for name, query in queries.items()}
+
+
+_PAIR_CHANGED = 'WHERE "left" IN (FROM changed) OR "right" IN (FROM changed)'
 
 
 def old_rows(work: Workspace, before: State) -> dict[str, pa.Table]:
@@ -46,6 +50,7 @@ def old_rows(work: Workspace, before: State) -> dict[str, pa.Table]:
         "customers": "SELECT old.* FROM old_customer AS old WHERE customer IN (SELECT customer FROM named UNION SELECT customer FROM fate)",
         "history": "FROM near_history WHERE false",
         "refusals": "FROM near_refusal",
+        "pairs": "FROM gone_pair",
     }
     found = {name: work.table(query, SCHEMAS[name]) for name, query in queries.items()}
     return {**found, "constraints": before.constraints}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identity.likely.model import LinkModel
 from identity.naming import sequential_ids
 from identity.report import Report
 from identity.resolve import resolve
@@ -38,7 +39,15 @@ class Preview:
         return self.report.events
 
 
-def preview(profiles: pa.Table, identifiers: pa.Table, *, previous: State, rules: Rules, at: dt.datetime) -> Preview:
+def preview(
+    profiles: pa.Table,
+    identifiers: pa.Table,
+    *,
+    previous: State,
+    rules: Rules,
+    at: dt.datetime,
+    model: LinkModel | None = None,
+) -> Preview:
     """Resolve everything with other rules and keep nothing but the difference.
 
     Args:
@@ -47,7 +56,9 @@ def preview(profiles: pa.Table, identifiers: pa.Table, *, previous: State, rules
         previous: the state in force.
         rules: the rules to try.
         at: time the events carry.
+        model: the link model to try with them.
     """
-    outcome = resolve(profiles, identifiers, at=at, previous=previous, rules=rules, new_ids=sequential_ids("preview-"))
+    ids = sequential_ids("preview-")
+    outcome = resolve(profiles, identifiers, at=at, previous=previous, rules=rules, new_ids=ids, model=model)
     moved = pc.sum(pc.list_value_length(outcome.events["profiles"])).as_py() or 0
     return Preview(outcome.events, int(moved), outcome.report)

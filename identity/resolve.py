@@ -16,7 +16,9 @@ from identity.closure import close_over, take_everything
 from identity.decide import Decision, decide
 from identity.errors import InvalidInputError
 from identity.events import tell_events
-from identity.evidence import load_evidence, load_kinds, normal_lists
+from identity.evidence import load_evidence, load_kinds, near_records, normal_lists
+from identity.likely.model import LinkModel
+from identity.likely.profiles import records_query
 from identity.naming import IdSource, name_groups, random_ids
 from identity.outcome import new_rows, old_rows
 from identity.report import Report, make_report
@@ -24,7 +26,7 @@ from identity.rules import Rules
 from identity.tables import CONSTRAINTS, IDENTIFIERS, PROFILES, SCHEMAS, State, conform, pick
 from identity.workspace import Workspace
 
-__all__ = ["Resolution", "resolve"]
+__all__ = ["Resolution", "decision_version", "resolve"]
 
 CONSTRAINT_RULES = ("must_link", "cannot_link")
 
@@ -81,6 +83,7 @@ def resolve(
     rules: Rules | None = None,
     new_ids: IdSource = random_ids,
     changed: Iterable[str] | None = None,
+    model: LinkModel | None = None,
 ) -> Resolution:
     """Decide which profiles are one person.
 
@@ -94,6 +97,8 @@ def resolve(
         new_ids: where new customer ids come from.
         changed: keys of profiles that were added, edited or deleted (a changed key without a row is a deletion) since
             the previous state. Only what they can reach is looked at; the outcome equals a run over everything.
+        model: a trained link model (:mod:`identity.likely`), for profiles that share no identifier; None for decisions
+            on evidence alone.
 
     Raises:
         InvalidInputError: a table is malformed, or ``changed`` is given without a previous state made by these rules.
@@ -102,9 +107,10 @@ def resolve(
     before = previous or State()
     given = conform(profiles, PROFILES, "profiles"), conform(identifiers, IDENTIFIERS, "identifiers")
     wishes = before.constraints if constraints is None else _checked_constraints(constraints)
-    keys = None if changed is None else _changed_keys(changed, before, rules)
+    version = decision_version(rules, model)
+    keys = None if changed is None else _changed_keys(changed, before, version)
     with Workspace() as work:
-        return _Run(work, rules, before, wishes, at).resolve(*given, keys, new_ids)
+        return _Run(work, rules, before, wishes, at, model).resolve(*given, keys, new_ids)
 
 
 def _checked_constraints(constraints: pa.Table) -> pa.Table:
@@ -114,8 +120,13 @@ def _checked_constraints(constraints: pa.Table) -> pa.Table:
     return table
 
 
-def _changed_keys(changed: Iterable[str], before: State, rules: Rules) -> pa.Array:
-    if before.rules_version != rules.version:
+def decision_version(rules: Rules, model: LinkModel | None = None) -> str:
+    """A fingerprint of all that decides: the rules and the link model, if one is used."""
+    return rules.version if model is None else f"{rules.version}+{model.version}"
+
+
+def _changed_keys(changed: Iterable[str], before: State, version: str) -> pa.Array:
+    if before.rules_version != version:
         raise InvalidInputError(
             "The previous state was made by other rules.", hint="Run once over all profiles, without 'changed'."
         )
@@ -126,13 +137,23 @@ def _changed_keys(changed: Iterable[str], before: State, rules: Rules) -> pa.Arr
 class _Run:
     """One resolution, step by step, in one workspace."""
 
-    def __init__(self, work: Workspace, rules: Rules, before: State, constraints: pa.Table, at: dt.datetime) -> None:
+    def __init__(
+        self,
+        work: Workspace,
+        rules: Rules,
+        before: State,
+        constraints: pa.Table,
+        at: dt.datetime,
+        model: LinkModel | None,
+    ) -> None:
         self.work = work
         self.whole = True
         self.rules = rules
         self.before = before
         self.constraints = constraints
         self.at = at
+        self.model = model
+        self.version = decision_version(rules, model)
 
     def resolve(
         self, profiles: pa.Table, identifiers: pa.Table, changed: pa.Array | None, new_ids: IdSource
@@ -143,12 +164,12 @@ class _Run:
         self._load_constraints()
         decision = decide(self.work, self.rules)
         self._name(decision, new_ids)
-        events = tell_events(self.work, self.at, self.rules.version)
+        events = tell_events(self.work, self.at, self.version)
         fresh = {**new_rows(self.work, self.before, self.at, whole=self.whole), "constraints": self.constraints}
         stale = self.before.tables() if self.whole else old_rows(self.work, self.before)
         return Resolution(
             previous=self.before,
-            rules_version=self.rules.version,
+            rules_version=self.version,
             fresh=fresh,
             stale=stale,
             whole=self.whole,
@@ -164,6 +185,7 @@ class _Run:
     def _load_evidence(self, profiles: pa.Table, identifiers: pa.Table, changed: pa.Array | None) -> dict[str, int]:
         if changed is None:
             ignored = load_evidence(self.work, profiles, identifiers, self.rules)
+            self._score(None)
             take_everything(self.work, self.before)
             return ignored
         self.work.put(changed_arrow=pa.table({"profile": changed}))
@@ -171,8 +193,30 @@ class _Run:
         own = pick(profiles, "profile", changed), pick(identifiers, "profile", changed)
         ignored = load_evidence(self.work, *own, self.rules)
         self._find_seeds()
+        self._score(changed)
         close_over(self.work, self.before, changed)
         return ignored
+
+    def _score(self, changed: pa.Array | None) -> None:
+        """Table ``new_pair``: what the model takes for one person, of the changed profiles or of all."""
+        if self.model is None:
+            self.work.put(new_pair=SCHEMAS["pairs"].empty_table())
+            return
+        profiles, links = "new_profile", "new_link"
+        if changed is not None:
+            self.work.put(before_profile=self.before.profiles, before_link=self.before.links)
+            profiles, links = (
+                f"(FROM new_{name} UNION ALL FROM before_{name} ANTI JOIN changed USING (profile))"
+                for name in ("profile", "link")
+            )
+        records = self.work.table(records_query(profiles, links))
+        if changed is not None:
+            records = near_records(self.work, records, self.model.blocks)
+        self.work.put(
+            new_pair=self.model.pairs(records, least_weight=self.rules.likely_review, only=changed).cast(
+                SCHEMAS["pairs"]
+            )
+        )
 
     def _find_seeds(self) -> None:
         """Profiles whose constraints changed, and the far ends of constraints on changed profiles."""

@@ -147,6 +147,8 @@ class Rules:
         max_composite: composite evidence that more profiles than this carry is blocked, like a crowded value.
         tenure_gap_days: a shared value that was silent for so long and then turns up with a new name or login has a
             new owner; operators keep a cancelled number back for at least 90 days.
+        likely_join: mean weight, in bits, from which a link model's pairs join two groups; 12 bits are odds of 4,096 to 1.
+        likely_review: weight from which such a pair is left to a person.
     """
 
     kinds: tuple[Kind, ...] = DEFAULT_KINDS
@@ -159,6 +161,8 @@ class Rules:
     composites: tuple[Composite, ...] = tuple(Composite)
     max_composite: int = 10
     tenure_gap_days: int = 90
+    likely_join: float = 12.0
+    likely_review: float = 6.0
 
     def __post_init__(self) -> None:
         names = [kind.name for kind in self.kinds]
@@ -174,12 +178,16 @@ class Rules:
         if self.max_customer < 2 or min(self.late_bridge, self.max_composite, self.tenure_gap_days) < 1:
             raise InvalidRulesError("max_customer must be at least 2, all other limits at least 1.")
 
+        if self.likely_review > self.likely_join:
+            raise InvalidRulesError("likely_review must not be above likely_join.")
+
     @property
     def version(self) -> str:
         """A short fingerprint of these rules and of the normalisers; equal rules have equal versions."""
         parts = [NORMALISER_VERSION, repr(sorted(self.kinds, key=lambda kind: kind.priority))]
         parts += [repr(sorted((kind, sorted(values)) for kind, values in lists.items())) for lists in self._lists()]
         parts += [repr((self.max_customer, self.late_bridge, self.max_composite, self.tenure_gap_days))]
+        parts += [repr((self.likely_join, self.likely_review))]
         parts += [repr(sorted(self.placeholder_birthdays)), repr([str(composite) for composite in self.composites])]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 

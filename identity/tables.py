@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from identity.errors import InvalidInputError
 
-__all__ = ["CONSTRAINTS", "IDENTIFIERS", "PROFILES", "SCHEMAS", "State", "conform", "empty", "pick"]
+__all__ = ["CONSTRAINTS", "IDENTIFIERS", "PAIRS", "PROFILES", "SCHEMAS", "State", "conform", "empty", "pick"]
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -64,6 +64,18 @@ CONSTRAINTS = pa.schema(
     ]
 )
 """What people decided: ``rule`` is must_link or cannot_link, between two profiles (customers come and go)."""
+
+PAIRS = pa.schema(
+    [
+        ("left", pa.string()),
+        ("right", pa.string()),
+        ("weight", pa.float64()),
+        ("probability", pa.float64()),
+        ("why", pa.string()),
+    ]
+)
+"""Pairs of profiles that a link model takes for one person: ``left`` comes before ``right`` in order, ``weight`` is in bits
+(log2 of the odds), ``why`` is JSON for :func:`identity.likely.waterfall`: the prior, and each field's bits."""
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     "profiles": pa.schema(
@@ -132,6 +144,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("review", pa.bool_()),
         ]
     ),
+    "pairs": PAIRS,
     "constraints": CONSTRAINTS,
 }
 """The tables of a :class:`State`, by name."""
@@ -198,6 +211,7 @@ class State:
         customers: every customer id ever issued, live or not.
         history: customers that profiles once were.
         refusals: joins that evidence asked for and a rule refused; those to be looked at have ``review`` set.
+        pairs: what a link model takes for one person; empty without a model.
         constraints: what people decided, as of this run.
     """
 
@@ -209,6 +223,7 @@ class State:
     customers: pa.Table = field(default_factory=partial(empty, "customers"))
     history: pa.Table = field(default_factory=partial(empty, "history"))
     refusals: pa.Table = field(default_factory=partial(empty, "refusals"))
+    pairs: pa.Table = field(default_factory=partial(empty, "pairs"))
     constraints: pa.Table = field(default_factory=partial(empty, "constraints"))
 
     def tables(self) -> dict[str, pa.Table]:

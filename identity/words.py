@@ -25,6 +25,7 @@ KIND_WORDS: _Words = {
     "custom": {"zh": "自定义标识", "en": "custom identifier"},
     "phone_mask+name": {"zh": "脱敏手机号加同音姓名", "en": "masked phone and same-sounding name"},
     "name+birthday": {"zh": "同音姓名加生日", "en": "same-sounding name and birthday"},
+    "likely": {"zh": "整体相似度", "en": "overall likeness"},
     "name+address": {"zh": "同音姓名加地址", "en": "same-sounding name and address"},
 }
 
@@ -45,6 +46,10 @@ RULE_WORDS: _Words = {
     "unclear_owner": {"zh": "无法判断属于号码上的哪一位", "en": "it is unclear which of the people on it is meant"},
     "other_owner": {"zh": "号码停用后换了新主人", "en": "the value has had a new owner since"},
     "several_people": {"zh": "它由几个人共用", "en": "several people share it"},
+    "likely": {
+        "zh": "相似度不足以自动合并，需人工复核",
+        "en": "it is not enough to join them unseen; it waits for review",
+    },
     "contradicted": {"zh": "有互相矛盾的同类标识", "en": "identifiers of one kind contradict each other"},
 }
 
@@ -95,6 +100,10 @@ SENTENCES: _Words = {
     "how_both": {"zh": "（{left}）", "en": " ({left})"},
     "since": {"zh": "，自 {day} 起两边都有", "en": ", on both since {day}"},
     "by": {"zh": "（{actor}，{day}：{note}）", "en": " ({actor}, {day}: {note})"},
+    "likely": {
+        "zh": "模型认为 {left} 与 {right} 是同一人的可能为 {value}",
+        "en": "a trained model gives {left} and {right} a chance of {value} of being one person",
+    },
     "nothing": {"zh": "没有任何证据把两者联系起来", "en": "no evidence connects the two"},
 }
 

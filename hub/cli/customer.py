@@ -148,8 +148,8 @@ def _show_record(screen: Screen, one: dict[str, Any]) -> None:
         screen.table(("Field", "Value", "Profile", "Rule", "Seen"), rows)
     if one["decisions"]:
         screen.heading("Decided by people")
-        rows = [(d["at"], d["rule"], d["left"], d["right"], d["actor"], d["reason"]) for d in one["decisions"]]
-        screen.table(("When", "Decision", "Profile", "Profile", "By", "Why"), rows)
+        decided = [(d["at"], d["rule"], d["left"], d["right"], d["actor"], d["reason"]) for d in one["decisions"]]
+        screen.table(("When", "Decision", "Profile", "Profile", "By", "Why"), decided)
 
 
 def _show_traits(screen: Screen, values: Mapping[str, Any], traits: Mapping[str, Trait]) -> None:

@@ -13,8 +13,8 @@ from hub.cli.options import LIMIT, REVEAL
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.pipeline.decisions import Decided, ReviewItem
+    from hub.show.screen import Screen
 
 __all__ = ["accept", "list_", "merge", "refuse", "unmerge"]
 

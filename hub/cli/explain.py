@@ -14,7 +14,7 @@ from hub.cli.options import REVEAL
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
+    from hub.show.screen import Screen
     from hub.warehouse.engine import Engine
     from identity import Explanation
 

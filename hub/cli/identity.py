@@ -12,11 +12,12 @@ from hub.cli.options import LIMIT
 from hub.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub.cli.screen import Screen
     from hub.pipeline.identity_report import IdentityReport
+    from hub.pipeline.link_model import Trained
+    from hub.show.screen import Screen
     from identity import Preview
 
-__all__ = ["preview", "report"]
+__all__ = ["preview", "report", "train"]
 
 _group = group("identity", "Who is one person: sizes, alarms, and what other rules would do.", LOOK)
 _MOST_SHOWN = 5
@@ -64,6 +65,34 @@ def preview(
         "examples": shown,
     }
     return Answer(document, lambda screen: _show_preview(screen, document))
+
+
+@verb(LOOK, "hub identity train", under=_group)
+def train(session: Session) -> Answer:
+    """Train a model for profiles that share no identifier, and measure it against what identifiers prove.
+
+    Nothing uses it until identity.link_model in hub.toml names its file; `hub identity preview` tells what it would do.
+    """
+    from hub.pipeline.link_model import train_model
+
+    with session.hub() as hub:
+        found = train_model(hub)
+    return Answer(found, lambda screen: _show_model(screen, found))
+
+
+def _show_model(screen: Screen, found: Trained) -> None:
+    measured = found.card["validation"]
+    screen.facts(
+        {
+            "Model": found.file,
+            "Trained on": f"{found.card['records']:,} profiles with a full name",
+            "Fields": list(found.card["fields"]),
+            "Pairs above identity.likely_join": measured["pairs_above"],
+            "Of those identifiers can judge": f"{measured['provable']:,}, {measured['precision'] or 0:.2%} are proven one",
+            "Of what identifiers prove it finds": f"{measured['recall'] or 0:.2%}",
+        }
+    )
+    screen.line(f"Try it: hub identity preview --set 'link_model=\"{found.file}\"'")
 
 
 def _events(found: Preview, limit: int) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from hub.context import Hub
 from hub.errors import ConfigError
 from hub.pipeline.identity_rules import own_phones, rules_of
 from hub.pipeline.identity_state import PREFIX, load_state
+from hub.pipeline.link_model import load_model
 from hub.pipeline.resolve import prepare_resolving
 from hub.warehouse.engine import Engine
 
@@ -188,4 +189,7 @@ def preview(hub: Hub, settings: IdentitySettings) -> identity.Preview:
         prepare_resolving(hub, engine)
         profiles, identifiers = (engine.arrow(f"FROM seen_{name}") for name in ("profiles", "identifiers"))
         rules = rules_of(settings, own_phones(engine))
-        return identity.preview(profiles, identifiers, previous=load_state(engine), rules=rules, at=hub.now())
+        model = load_model(replace(hub.settings, identity=settings))
+        return identity.preview(
+            profiles, identifiers, previous=load_state(engine), rules=rules, at=hub.now(), model=model
+        )

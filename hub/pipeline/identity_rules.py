@@ -24,6 +24,8 @@ def rules_of(settings: IdentitySettings, own: frozenset[str] = frozenset()) -> R
         max_customer=settings.max_profiles_per_customer,
         late_bridge=settings.late_bridge,
         tenure_gap_days=settings.tenure_gap_days,
+        likely_join=settings.likely_join,
+        likely_review=settings.likely_review,
         composites=tuple(Composite(name) for name in settings.composites),
     )
     for kind, limits in settings.kinds.items():

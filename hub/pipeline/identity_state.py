@@ -49,6 +49,7 @@ def state_around(engine: Engine, customers: Sequence[str]) -> State:
             "customers": "customer IN (FROM wanted)",
             "history": f"profile IN {mine}",
             "refusals": f'"left" IN {mine} OR "right" IN {mine}',
+            "pairs": f'"left" IN {mine} OR "right" IN {mine}',
             "constraints": f'"left" IN {mine} OR "right" IN {mine}',
         }
         tables = {

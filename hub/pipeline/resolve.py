@@ -18,11 +18,13 @@ from hub.context import Hub
 from hub.pipeline.golden import refresh_customers
 from hub.pipeline.identity_rules import own_phones, rules_of
 from hub.pipeline.identity_state import PREFIX, load_state, prepare_identity, rules_version, store_changes
+from hub.pipeline.link_model import load_model
 from hub.store.tables import IdentityDecision
 from hub.warehouse.engine import Engine
 from hub.warehouse.people import create_views
 from hub.warehouse.schema import extend
 from identity import Resolution, Rules
+from identity.likely import LinkModel
 
 __all__ = ["ResolveReport", "constraints_of", "prepare_resolving", "resolve"]
 
@@ -65,12 +67,12 @@ def resolve(hub: Hub, *, full: bool = False, new_ids: identity.IdSource = identi
         LeaseHeldError: another process has the warehouse open.
     """
     settings = hub.settings.identity
+    model = load_model(hub.settings)
     with hub.warehouse() as engine, hub.store.runs.open("resolve") as run:
         prepare_resolving(hub, engine)
         own = own_phones(engine)
-        stage = _Resolving(
-            engine, rules_of(settings, own), constraints_of(hub.store.decisions.in_force()), settings.sources, hub.now()
-        )
+        constraints = constraints_of(hub.store.decisions.in_force())
+        stage = _Resolving(engine, rules_of(settings, own), model, constraints, settings.sources, hub.now())
         report = stage.run(own, full=full, new_ids=new_ids)
         run.add(profiles=report.profiles, customers=report.customers, changed=report.changed, review=report.review)
         run.add(**report.events)
@@ -98,10 +100,18 @@ class _Resolving:
     """One resolution over the warehouse."""
 
     def __init__(
-        self, engine: Engine, rules: Rules, constraints: pa.Table, sources: Sequence[str], now: dt.datetime
+        self,
+        engine: Engine,
+        rules: Rules,
+        model: LinkModel | None,
+        constraints: pa.Table,
+        sources: Sequence[str],
+        now: dt.datetime,
     ) -> None:
         self.engine = engine
         self.rules = rules
+        self.model = model
+        self.version = identity.decision_version(rules, model)
         self.constraints = constraints
         self.sources = sources
         self.now = now
@@ -109,7 +119,7 @@ class _Resolving:
     def run(self, own: frozenset[str], *, full: bool, new_ids: identity.IdSource) -> ResolveReport:
         since = int(self.engine.value("SELECT max(seq) FROM _progress WHERE stage = 'resolve'") or 0)
         until = self._newest_change()
-        whole = full or rules_version(self.engine) != self.rules.version
+        whole = full or rules_version(self.engine) != self.version
         decided = self._newly_decided()
         if not whole and until <= since and not decided:
             return self._counted(ResolveReport())
@@ -125,7 +135,7 @@ class _Resolving:
                 self._keep_fingerprints(changed)
                 self._keep_own(own)
             self.engine.execute("DELETE FROM _progress WHERE stage = 'resolve'")
-            self.engine.execute("INSERT INTO _progress VALUES ('resolve', ?, ?)", [until, self.rules.version])
+            self.engine.execute("INSERT INTO _progress VALUES ('resolve', ?, ?)", [until, self.version])
         if resolution is None:
             return self._counted(ResolveReport())
         seen = resolution.report
@@ -198,6 +208,7 @@ class _Resolving:
             rules=self.rules,
             new_ids=new_ids,
             changed=changed,
+            model=self.model,
         )
 
     def _counted(self, report: ResolveReport) -> ResolveReport:
