@@ -20,6 +20,7 @@ from hub.errors import ConfigError, DeferError, HubError, StreamError
 from hub.pipeline.courier import Courier, Round
 from hub.pipeline.publish import snapshot_views
 from hub.pipeline.push_doubt import look_up_killed, look_up_unknown
+from hub.pipeline.push_mapping import dumped
 from hub.pipeline.push_notices import Notices
 from hub.pipeline.push_plan import Planner, check_sync
 from hub.pipeline.push_report import PushReport, SyncReport
@@ -199,7 +200,7 @@ class SyncPusher:
 
     def _policy(self) -> Policy:
         channels = {name: sync.channel for name, sync in self.hub.settings.syncs.items() if sync.channel}
-        return Policy(self.hub.settings.push, channels, self.hub.now())
+        return Policy(self.hub.settings.push, channels, self.hub.now(), frozenset(segments_of(self.hub)))
 
     def _require_loud_hours(self) -> None:
         """Put the sync off while people sleep."""
@@ -271,6 +272,8 @@ class SyncPusher:
             planner.selector.record_groups()
             for chunk in planner.settled(_CHUNK):
                 self.hub.store.corrections.correct(self.sync.to, self.sync.target, self.name, chunk, lease)
+            self.hub.store.corrections.keep_mapping(self.name, self.sync.to, self.sync.target, dumped(self.sync))
+            run.notes += self.report.planned.notes
             if not self.report.planned.to_do:
                 return None
             self._folder(self.name).mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from hub.destination import Mode, Operation, OperationKind, Target
 from hub.errors import ConfigError, Problem
+from hub.pipeline.push_mapping import mapping_change
 from hub.pipeline.push_select import Policy, Selector
 from hub.pipeline.push_values import Mapper, field_problems, transformed
 from hub.segments import check_where
@@ -68,7 +69,8 @@ def _kept(mode: Mode) -> str:
     if mode.removes_selected:
         gone = "l.accepted_hash IS NULL AND l.attempted_hash IS NULL AND l.outcome IN ('accepted', 'unchanged')"
         return f"(d.key IS NOT NULL AND l.key IS NOT NULL AND {gone})"
-    return "coalesce(l.accepted_hash = d.hash, false)"
+    # Under a changed mapping a row stays as it is if all that is still mapped is there.
+    return "coalesce(l.accepted_hash = d.hash OR (d.carried AND l.accepted_hash = d.old_hash), false)"
 
 
 PLAN_SCHEMA = pa.schema(
@@ -196,6 +198,8 @@ class Planner:
         self.target = target
         self.now = f"TIMESTAMPTZ {literal(policy.now.isoformat())}"
         self.selector = Selector(engine, store.audience, sync, policy)
+        before = store.corrections.mapping(name, sync.to, sync.target)
+        self.change = mapping_change(sync, before, self.columns, policy.segments)
         self._load_ledger(store)
         self._find_desired()
         self._compare()
@@ -225,7 +229,9 @@ class Planner:
         fault = self.engine.attempt(
             f"""CREATE OR REPLACE TEMP TABLE wanted AS
                 SELECT c.customer_id, {transformed("k.key", self.sync.key_transforms)} AS key, {values} AS values,
-                       {once}::VARCHAR AS first_values, {missing} AS missing, c.profiles
+                       {once}::VARCHAR AS first_values, {missing} AS missing, c.profiles,
+                       {self.change.before if self.change else "NULL::VARCHAR"} AS old_values,
+                       {self.change.kept if self.change else "NULL::VARCHAR"} AS old_kept
                 FROM {self.selector.customers()} AS c
                 LEFT JOIN ({self._keys()}) AS k ON k.customer_id = c.customer_id
                 LEFT JOIN (SELECT customer_id, list(segment ORDER BY segment) AS names
@@ -237,7 +243,8 @@ class Planner:
         first = "row_number() OVER (PARTITION BY key ORDER BY profiles DESC, customer_id)"
         self.engine.execute(
             f"""CREATE OR REPLACE TEMP TABLE desired AS
-                SELECT key, customer_id, values, first_values, md5(values) AS hash FROM wanted
+                SELECT key, customer_id, values, first_values, md5(values) AS hash, md5(old_values) AS old_hash,
+                       coalesce(old_kept = values, false) AS carried FROM wanted
                 WHERE key IS NOT NULL AND missing IS NULL QUALIFY {first} = 1"""
         )
         self.engine.execute(
@@ -331,14 +338,26 @@ class Planner:
             f"QUALIFY row_number() OVER (PARTITION BY kind ORDER BY key) <= {sample} ORDER BY kind, key"
         )
         counts.sample = rows.to_pylist()
+        if self.change is not None:
+            touched = self.engine.value(
+                "SELECT count(*) FROM work JOIN desired AS d USING (key) JOIN ledger AS l USING (key) "
+                "WHERE work.kind = 'update' AND l.accepted_hash = d.old_hash"
+            )
+            counts.notes.append(self.change.note(int(touched)))
         return counts
 
     def settled(self, size: int) -> Iterator[list[Correction]]:
-        """Yield the rows that are as they should be although what was tried last failed: nothing is wrong with them now."""
+        """Yield the rows that are as they should be although the ledger does not say so.
+
+        What was tried last for them failed, but the values there are wanted again; or the mapping has changed without
+        touching them.
+        """
+        carried = "work.hash <> '' AND work.hash <> l.accepted_hash" if self.change else "false"
         rows = self.engine.batches(
-            f"""SELECT l.key, l.customer_id, l.accepted_hash, l.remote_id FROM ledger AS l JOIN work USING (key)
-                WHERE work.kind = 'keep' AND l.accepted_hash IS NOT NULL AND NOT l.doubtful
-                AND l.outcome NOT IN ('accepted', 'unchanged') AND l.sync = {literal(self.name)}""",
+            f"""SELECT l.key, l.customer_id, if({carried}, work.hash, l.accepted_hash) AS accepted_hash, l.remote_id
+                FROM ledger AS l JOIN work USING (key)
+                WHERE work.kind = 'keep' AND l.accepted_hash IS NOT NULL AND NOT l.doubtful AND l.sync = {literal(self.name)}
+                AND (l.outcome NOT IN ('accepted', 'unchanged') OR ({carried}))""",
             rows=size,
         )
         for batch in rows:

@@ -40,11 +40,13 @@ class Policy:
         push: the ``[push]`` settings.
         channels: channel by sync, of the syncs that have one.
         now: the present instant.
+        segments: names of all segments.
     """
 
     push: PushSettings = field(default_factory=PushSettings)
     channels: Mapping[str, str] = field(default_factory=dict)
     now: dt.datetime = field(default_factory=utc_now)
+    segments: frozenset[str] = frozenset()
 
 
 def drawn(holdout: HoldoutSettings, customer: str) -> str:

@@ -13,6 +13,7 @@ from sqlmodel import col
 from hub.destination import OutcomeStatus
 from hub.store.database import Database, storable
 from hub.store.leases import HeldLease
+from hub.store.push_tables import SyncMapping
 from hub.store.tables import LedgerEntry
 
 __all__ = ["DRIFTED", "Correction", "Corrections"]
@@ -99,6 +100,17 @@ class Corrections:
             refused = col(LedgerEntry.outcome).in_(["rejected", "invalid", "suppressed"])
             result = session.execute(update(LedgerEntry).where(*mine, refused).values(**settled))
         return int(count) + int(cast("CursorResult[Any]", result).rowcount)
+
+    def mapping(self, sync: str, connection: str, target: str) -> dict[str, Any] | None:
+        """Return the mapping of a sync's last push to a target."""
+        with self._database.read() as session:
+            known = session.get(SyncMapping, (sync, connection, target))
+            return None if known is None else known.mapped
+
+    def keep_mapping(self, sync: str, connection: str, target: str, mapped: dict[str, Any]) -> None:
+        """Keep the mapping of a sync's push."""
+        with self._database.write() as session:
+            session.merge(SyncMapping(sync=sync, connection=connection, target=target, mapped=mapped, at=self._now()))
 
 
 def _values(one: Correction, sync: str, now: dt.datetime) -> dict[str, object]:

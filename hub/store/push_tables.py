@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from sqlalchemy import Column, Text
+from sqlalchemy import JSON, Column, Text
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables import UtcDateTime
 
-__all__ = ["Alert", "Consent", "Experiment", "Holdout"]
+__all__ = ["Alert", "Consent", "Experiment", "Holdout", "SyncMapping"]
+
+
+class SyncMapping(SQLModel, table=True):
+    """The mapping of a sync's last push: what a changed one is compared with."""
+
+    __tablename__ = "mappings"
+
+    sync: str = Field(primary_key=True)
+    connection: str = Field(primary_key=True)
+    target: str = Field(primary_key=True)
+    mapped: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    at: dt.datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
 
 
 class Consent(SQLModel, table=True):

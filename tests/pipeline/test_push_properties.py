@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from crm import AUDIENCE, POINTS, SYNC, Crm, Person, Wall, accepted, desk, publi
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from hub.context import Hub
 from hub.destination import Operation, OperationKind, Outcome
-from hub.errors import DeferError, RetryError
-from hub.pipeline.push import push
+from hub.errors import DeferError, RetryError, RowError
+from hub.pipeline.push import SyncReport, push
 
 KEYS = "abcd"
 populations = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(["gold", "silver"]))
@@ -102,4 +104,79 @@ def test_a_target_that_must_not_repeat_gets_every_operation_once_at_most(
         certain = {key for key in {*wanted, *crm.holds("points")} if outcomes.get(key) != "unknown"}
         held = crm.holds("points")
         assert {key: held.get(key) for key in certain} == {key: wanted.get(key) for key in certain}
+        crm.close()
+
+
+class Killed(BaseException):
+    """Stands for the end of a process."""
+
+
+HARSH = (
+    "fine",
+    "fine",
+    "refused",
+    "refused together",
+    "not sent",
+    "lost",
+    "put off",
+    "bug",
+    "killed before",
+    "killed after",
+)
+harsh_rounds = st.lists(st.tuples(populations, st.lists(st.sampled_from(HARSH), max_size=8)), min_size=1, max_size=4)
+
+
+class Storm(Weather):
+    """Weather in which processes are killed and batches are refused as a whole, too."""
+
+    def answer(self, operation: Operation) -> Outcome:
+        """Before the platform does anything."""
+        self.now = next(self.programme, "fine")
+        faults = {"killed before": Killed(), "refused together": RowError("one of them is bad"), **ERRORS}
+        if self.now in {"not sent", "put off", "refused together", "killed before"}:
+            raise faults[self.now]
+        return rejected(operation) if self.now == "refused" else accepted(operation)
+
+    def after(self, operation: Operation) -> Outcome:
+        """After the platform has done it."""
+        if self.now == "killed after":
+            raise Killed
+        return super().after(operation)
+
+
+def survive(folder: Path, sync: str, story: list[tuple[dict[str, str], list[str]]]) -> Crm:
+    """Live through a story in which every push is a process of its own; check each run that came to its end."""
+    crm, clock = Crm(folder / "crm.db"), Wall()
+    for people, programme in [*story, (story[-1][0], []), (story[-1][0], [])]:
+        storm = Storm(programme)
+        crm.answer, crm.after = storm.answer, storm.after
+        with desk(folder, crm, sync, clock=clock) as hub:
+            publish_people(hub, [Person(key, level) for key, level in people.items()])
+            with suppress(Killed):
+                check_run(hub, push(hub).syncs[0])
+        clock.advance(days=1)
+    return crm
+
+
+def check_run(hub: Hub, report: SyncReport) -> None:
+    """Every row that was planned has just one final outcome in its run."""
+    decided = sum(report.outcomes.values()) - report.recovered
+    assert decided <= report.planned.to_do
+    assert decided == report.planned.to_do or report.recovered
+    rows = [row for row in hub.store.deliveries.find(run_id=report.run_id, limit=1000) if row.run_id == report.run_id]
+    assert len({row.id for row in rows}) == len(rows)
+    assert not [row for row in rows if row.outcome == "sending"]
+
+
+@pytest.mark.parametrize("target", ["people", "ledgered"])
+@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(story=harsh_rounds)
+def test_after_faults_kills_and_restarts_the_destination_holds_what_is_wanted_and_nothing_was_booked_twice(
+    target: str, story: list[tuple[dict[str, str], list[str]]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        crm = survive(Path(folder), SYNC.replace("people", target), story)
+        assert crm.holds(target) == {key: {"level": level} for key, level in story[-1][0].items()}
+        if target == "ledgered":
+            assert crm.booked_twice() == []
         crm.close()

@@ -131,6 +131,37 @@ class TestValues:
         assert crm.holds() == {"a": {"points": "1.5"}, "b": {"points": 100}}
 
 
+class TestChangedMapping:
+    PEOPLE = (Person("a", "gold", points="1"), Person("b", "silver", points="1"), Person("c", None, points="1"))
+
+    def change(self, tmp_path: Path, crm: Crm, before: str, after: str) -> SyncReport:
+        """Push under one mapping, then the same people under another; return the second report."""
+        with desk(tmp_path, crm, f"{BASE}fields = {{ {before} }}") as hub:
+            pushed(hub, *self.PEOPLE)
+        with desk(tmp_path, crm, f"{BASE}fields = {{ {after} }}") as hub:
+            report = pushed(hub, *self.PEOPLE)
+            assert push(hub).syncs[0].planned.unchanged == 3
+            assert push(hub).syncs[0].planned.notes == []
+        return report
+
+    def test_a_field_taken_out_sends_nothing(self, tmp_path: Path, crm: Crm) -> None:
+        report = self.change(tmp_path, crm, 'x = "level", y = "points"', 'x = "level"')
+        assert (report.outcomes, report.planned.unchanged) == ({}, 3)
+        assert "taken out: y" in report.planned.notes[0]
+        assert "0 rows are sent again" in report.planned.notes[0]
+
+    def test_a_new_field_touches_those_who_have_it(self, tmp_path: Path, crm: Crm) -> None:
+        new = 'x = "points", y = { from = "level", null = "omit" }'
+        report = self.change(tmp_path, crm, 'x = "points"', new)
+        assert report.outcomes == {"accepted": 2}
+        assert "(new: y); 2 rows are sent again" in report.planned.notes[0]
+
+    def test_another_way_to_the_same_values_sends_only_what_differs(self, tmp_path: Path, crm: Crm) -> None:
+        report = self.change(tmp_path, crm, 'x = "level"', 'x = { from = "level", values = { silver = "S" } }')
+        assert report.outcomes == {"accepted": 1}
+        assert crm.holds()["b"] == {"x": "S"}
+
+
 class TestWhoIsLeftOut:
     def test_excluded_segments_of_the_sync_and_of_all(self, tmp_path: Path, crm: Crm) -> None:
         extra = SEGMENTS + '[push]\nexclude = ["staff"]\n'

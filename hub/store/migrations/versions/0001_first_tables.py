@@ -61,6 +61,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("experiment", "customer_id"),
     )
     op.create_table(
+        "mappings",
+        sa.Column("sync", sa.String(), nullable=False),
+        sa.Column("connection", sa.String(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("mapped", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sync", "connection", "target"),
+    )
+    op.create_table(
         "cursors",
         sa.Column("connection", sa.String(), nullable=False),
         sa.Column("stream", sa.String(), nullable=False),
@@ -323,6 +332,7 @@ def downgrade() -> None:
 
     op.drop_table("deliveries")
     op.drop_table("cursors")
+    op.drop_table("mappings")
     op.drop_table("holdouts")
     op.drop_table("experiments")
     op.drop_table("consents")
