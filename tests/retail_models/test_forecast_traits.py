@@ -243,6 +243,18 @@ def test_a_newer_model_competes_and_the_past_never_sees_it(
         assert older.version in str(newer.card["decision"])
 
 
+def test_a_model_is_the_same_whichever_day_of_its_four_weeks_it_is_fitted_on(
+    chain: Purchases, fitted: MemoryModels, forecast: pa.Table
+) -> None:
+    assert forecast.num_rows
+    later = MemoryModels()
+    traits_of(Forecast(), chain, TODAY + dt.timedelta(days=15), later)
+    for name in later.names():
+        held = fitted.current(name, TODAY)
+        assert held is not None
+        assert later.versions(name)[0].version == held.version
+
+
 def test_cards_tell_what_a_reader_needs(fitted: MemoryModels, forecast: pa.Table) -> None:
     assert forecast.num_rows
     card = fitted.versions("churn")[0].card

@@ -69,10 +69,11 @@ class Daily:
         return Daily(self.customer[chosen], self.day[chosen], self.value[chosen], self.discount[chosen], self.customers)
 
     def sample(self, size: int) -> Daily:
-        """Return at most ``size`` customers, evenly spaced over all; their numbers are given anew."""
-        if self.customers <= size:
+        """Return at most ``size`` of the customers who have a row, evenly spaced over them; their numbers are given anew."""
+        present = np.unique(self.customer)
+        if not len(present):
             return self
-        chosen = np.unique(np.linspace(0, self.customers - 1, size).astype(np.int64))
+        chosen = present[np.unique(np.linspace(0, len(present) - 1, min(size, len(present))).astype(np.int64))]
         number = np.full(self.customers, -1, np.int32)
         number[chosen] = np.arange(len(chosen), dtype=np.int32)
         rows = self._rows(number[self.customer] >= 0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -115,13 +115,13 @@ def _empty() -> pa.Table:
 
 def held_models(inputs: Inputs, daily: Daily, today: int, active: int) -> dict[str, Model | Refused]:
     """Return the three models that hold for today, fitted now where that is due."""
-    sample = Bases(daily.sample(inputs.config.sample))
     day = fit_day(daily.first_day, today)
+    sample = cache(lambda: Bases(daily.before(day).sample(inputs.config.sample)))
     recipe = f"method {_METHOD}, sample {inputs.config.sample}"
     silences = {"churn": (CHURN_HORIZONS, active), "next_purchase": (HORIZONS, _LONG_GONE)}
     held: dict[str, Model | Refused] = {
         "clv": held_model(
-            inputs.models, "clv", day, recipe, lambda day, used: fit_value(sample, day, used, _PURPOSES["clv"])
+            inputs.models, "clv", day, recipe, lambda day, used: fit_value(sample(), day, used, _PURPOSES["clv"])
         )
     }
     for name, (horizons, within) in silences.items():
@@ -131,9 +131,14 @@ def held_models(inputs: Inputs, daily: Daily, today: int, active: int) -> dict[s
 
 
 def _learn_silence(
-    bases: Bases, horizons: tuple[int, ...], within: int, purpose: dict[str, str], day: int, used: Model | None
+    sample: Callable[[], Bases],
+    horizons: tuple[int, ...],
+    within: int,
+    purpose: dict[str, str],
+    day: int,
+    used: Model | None,
 ) -> Fitted | Refused:
-    return fit_silence(bases, day, horizons, within, used, purpose)
+    return fit_silence(sample(), day, horizons, within, used, purpose)
 
 
 def _scored(
