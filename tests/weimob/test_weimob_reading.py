@@ -313,7 +313,8 @@ def test_a_lost_roster_begins_anew(rig: Rig) -> None:
     assert f"{active(rig):,} of {active(rig):,}" in coverage(pages)
 
 
-def test_a_scan_that_was_cut_short_goes_on_and_ends_complete(new_rig: NewRig, after: int = 3) -> None:
+def test_a_scan_that_was_cut_short_goes_on_and_ends_complete(new_rig: NewRig) -> None:
+    after = 3
     rig = large(new_rig, search_by_time=False)
     settings = {**PLAIN, "search": {"most": 200}}
     seen: set[str] = set()

@@ -114,7 +114,7 @@ def test_refunds_keep_ids_money_and_times_through_json(number: int, order: int, 
     refund = to_refund(decode_json(json.dumps(row).encode()), "1")
     assert (refund.source_id, refund.original_id, refund.customer_id) == (str(number), str(order), str(number))
     assert refund.total_amount == refund.lines[0].net_amount == -Decimal(fen) / 100
-    assert refund.ordered_at == refund.updated_at == moment + dt.timedelta(seconds=5)
+    assert (refund.ordered_at, refund.updated_at) == (moment, moment + dt.timedelta(seconds=5))
     assert refund.lines[0].quantity == -2
 
 

@@ -19,13 +19,16 @@ from toy import facts
 
 from hub.context import Hub, open_hub
 from hub.destination import Operation, OperationKind
+from hub.hookspecs import hookimpl
 from hub.http import MemoryTokenStore
 from hub.plugins import Plugins, load_plugins
 from hub.runtime import Runtime
+from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.simulation.server import VirtualClock
 from hub.simulation.world import World
 from hub.source import Page, Stream
 from hub.store.leases import Leases
+from hub.titles import Title
 from plugins import weimob
 from plugins.weimob.api import Capability
 from plugins.weimob.client import WeimobClient
@@ -158,7 +161,7 @@ class Rig:
 
     # ---- whole hubs --------------------------------------------------------------------------------------------------
 
-    def hub(self, name: str = "home", extra: str = "", **settings: Any) -> Hub:
+    def hub(self, name: str = "home", extra: str = "", *, short_leases: bool = False, **settings: Any) -> Hub:
         """Open a hub with the one connection ``wm``, in the simulator's time."""
         path = self.folder / name / "hub.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +173,8 @@ class Rig:
         }  # fmt: skip
         hub = open_hub(path, plugins=weimob_plugins(), **services)
         # Virtual pauses take no real time, so that no heartbeat comes between them: leases must outlast them all.
-        hub.store.leases = Leases(hub.store.database, self.clock.now, dt.timedelta(days=30))
+        if not short_leases:
+            hub.store.leases = Leases(hub.store.database, self.clock.now, dt.timedelta(days=30))
         self._open.append(hub)
         return hub
 
@@ -181,14 +185,28 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+class Buying(Scorer):
+    """The one score these tests push: a fast one."""
+
+    name = "buying"
+    traits = (Trait("orders_life", TraitType.NUMBER, Title("订单数", "Orders"), unit="1"),)
+
+    def score(self, inputs: Inputs) -> str:
+        return "SELECT customer_id, count(*)::DOUBLE AS orders_life FROM orders WHERE kind <> 'refund' GROUP BY customer_id"
+
+
+class _Scores:
+    @hookimpl
+    def register_scorers(self) -> list[type[Scorer]]:
+        return [Buying]
+
+
 @cache
 def weimob_plugins() -> Plugins:
-    """Plugins: this one, and the retail scores."""
-    from plugins import retail
-
+    """Plugins: this one, and a score."""
     plugins = load_plugins([])
     plugins.manager.register(weimob, name="weimob")
-    plugins.manager.register(retail, name="retail")
+    plugins.manager.register(_Scores(), name="scores")
     return plugins
 
 

@@ -22,6 +22,8 @@ _USED: Final = frozenset({"rightsId", "createTime", "updateTime", "currency"})
 def to_refund(row: Mapping[str, Any], bos_id: str) -> Order:
     """Map one after-sale. Only a finished one (rightsStatus 6) carries weight: others are ``open`` or ``void``.
 
+    Its time is that of the application: when the money went back is not told, and the time of change moves with every remark.
+
     Args:
         row: an element of rights/list/search, or ``data`` of rights/detail/get.
         bos_id: the merchant.
@@ -36,7 +38,6 @@ def to_refund(row: Mapping[str, Any], bos_id: str) -> Order:
         raise RowError(
             "An after-sale has no rightsId or no createTime.", code="id_missing", context={"column": "rightsId"}
         )
-    changed, status = instant(head.get("updateTime")), str(head.get("rightsStatus"))
     amount = yuan(
         (row.get("refundDetail") or {}).get("refundAmount") or (row.get("refundDetail") or {}).get("applyAmount")
     )
@@ -47,9 +48,9 @@ def to_refund(row: Mapping[str, Any], bos_id: str) -> Order:
         number=number,
         original_id=text(origin.get("orderNo")),
         kind=OrderKind.EXCHANGE if str(head.get("rightsType")) == _EXCHANGE else OrderKind.REFUND,
-        status=_status(status),
-        updated_at=changed,
-        ordered_at=(changed if status == _DONE else None) or happened,
+        status=_status(str(head.get("rightsStatus"))),
+        updated_at=instant(head.get("updateTime")),
+        ordered_at=happened,
         channel="online",
         store_id=text(merchant.get("processVid")) or text(merchant.get("vid")),
         customer_id=buyer,
@@ -60,7 +61,7 @@ def to_refund(row: Mapping[str, Any], bos_id: str) -> Order:
         tenders=(Tender(method=TenderMethod.OTHER, amount=-amount, method_text=text(origin.get("payType"))),)
         if amount
         else (),
-        extra={**extra_of(head, _USED), "applied_at": happened.isoformat(), **_more(row)},
+        extra={**extra_of(head, _USED), **_more(row)},
     )
 
 

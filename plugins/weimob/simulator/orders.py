@@ -200,9 +200,11 @@ class Orders(Tags):
     # ---- what happens in the shop ------------------------------------------------------------------------------------
 
     def shift_page(self, call: Call, draw: Random) -> None:
-        """Somebody touches an order or an after-sale while the list is read: it moves to the front."""
+        """Somebody touches an order, an after-sale or a customer while the list is read; in lists by time of change it moves."""
         group = call.endpoint.group if call.endpoint else ""
-        table, key = ("rights", "rights_id") if group == "rights" else ("orders", "order_no")
+        table, key = {"orders": ("orders", "order_no"), "rights": ("rights", "rights_id")}.get(
+            group, ("customers", "wid")
+        )
         count = self.db.value(f"SELECT count(*) FROM {table}")
         if count:
             chosen = self.db.value(f"SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET ?", draw.randrange(count))
