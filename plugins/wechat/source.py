@@ -14,9 +14,11 @@ from hub.titles import Title
 from plugins.wechat.client import WechatClient
 from plugins.wechat.config import WechatConfig, data_folder
 from plugins.wechat.followers import FollowerReader
+from plugins.wechat.inbox import Inbox
 from plugins.wechat.logins import Logins
 from plugins.wechat.mapping import to_user
 from plugins.wechat.metrics import DAILY_VISITS, FOLLOWER_COUNTS, PAGE_VISITS, VISIT_SOURCES, DayReader
+from plugins.wechat.pushed import to_event
 
 __all__ = ["WechatSource", "checks"]
 
@@ -38,8 +40,11 @@ class WechatSource(Source):
         self._days = DayReader(self._client, config, runtime)
 
     def streams(self) -> Sequence[Stream]:
-        """List the streams of this kind of account."""
-        return self._official_streams() if self._settings.is_official else self._miniprogram_streams()
+        """List the streams of this kind of account; ``events`` only where pushed messages are configured."""
+        streams = self._official_streams() if self._settings.is_official else self._miniprogram_streams()
+        if self._settings.push:
+            streams.append(Stream("events", Event, self._read_events, title=Title("推送事件", "Pushed messages")))
+        return streams
 
     def _official_streams(self) -> list[Stream]:
         return [
@@ -68,6 +73,20 @@ class WechatSource(Source):
                 )
         finally:
             logins.close()
+
+    def _read_events(self, state: State) -> Iterator[Page]:
+        """Pushed messages received since, oldest first."""
+        inbox = Inbox(data_folder(self._settings, self.runtime))
+        try:
+            after = int(state.get("after", 0))
+            # What the state names is durable in the hub by now.
+            inbox.prune(after, self.runtime.now())
+            while messages := inbox.after(after, _PAGE):
+                after = messages[-1].number
+                mapping = partial(to_event, appid=self._settings.appid)
+                yield Page.of(messages, mapping, cursor={"after": after}, location="pushed.db")
+        finally:
+            inbox.close()
 
     def check(self) -> Sequence[Check]:
         """Try the credential and each permission with one small call."""

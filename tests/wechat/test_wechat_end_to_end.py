@@ -152,7 +152,7 @@ def test_a_follower_who_logs_in_to_the_mini_program_is_one_customer(tmp_path: Pa
 
 def test_the_simulated_chain_is_read_and_followed_day_by_day(tmp_path: Path) -> None:
     world = World.generate(people=600, seed=7, days=60, start=MORNING.date() - dt.timedelta(days=60))
-    with rig(tmp_path, world) as accounts, accounts.hub(accounts.sim.syncs("wechat"), days=8) as hub:
+    with rig(tmp_path, world) as accounts, accounts.hub(accounts.sim.syncs("wechat"), days=8, scores=True) as hub:
         _agrees(accounts, hub, world.now)
         for number in (1, 2):
             later = world.end + dt.timedelta(days=number)

@@ -168,7 +168,14 @@ class Rig:
 
     @contextmanager
     def hub(
-        self, toml: str = "", *, official: str = "", miniprogram: str = "", days: int = 4, **more: Any
+        self,
+        toml: str = "",
+        *,
+        official: str = "",
+        miniprogram: str = "",
+        days: int = 4,
+        scores: bool = False,
+        **more: Any,
     ) -> Iterator[Hub]:
         own = self.sim.credentials
         text = f"""
@@ -192,8 +199,9 @@ metrics_days = {days}
 """
         (self.folder / "hub.toml").write_text(text, encoding="utf-8")
         plugins = load_plugins([])
-        for name, module in (("wechat", wechat), ("retail", retail)):
-            plugins.manager.register(module, name=name)
+        plugins.manager.register(wechat, name="wechat")
+        if scores:
+            plugins.manager.register(retail, name="retail")
         services = {"now": self.now, "sleep": self.clock.sleep, "transport": self.sim.transport(), **more}
         with open_hub(self.folder / "hub.toml", plugins=plugins, **services) as hub:
             # Leases are prolonged in real time, which virtual time outruns.
