@@ -83,8 +83,7 @@ class Notices:
     def _message(self, report: SyncReport) -> str:
         if report.error is not None:
             return redact(str(report.error), self.hub.connection(self.hub.settings.syncs[report.sync].to).secrets)
-        decided = sum(report.outcomes.values())
-        return f"{report.failed_rows} of {decided} rows failed." if report.failed_rows else ""
+        return f"{report.failed_rows} of {report.rows} rows failed." if report.failed_rows else ""
 
     def _send(self, kind: str, data: Mapping[str, Any]) -> bool:
         """Send a notice; say whether it arrived (or nobody wants any)."""

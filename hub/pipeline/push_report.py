@@ -49,6 +49,11 @@ class SyncReport:
             self.outcomes[status.value] = self.outcomes.get(status.value, 0) + rows
 
     @property
+    def rows(self) -> int:
+        """Rows the sync is about: those that got an outcome, and those that needed none."""
+        return sum(self.outcomes.values()) + self.planned.unchanged + self.planned.waiting + self.planned.given_up
+
+    @property
     def failed_rows(self) -> int:
         """Rows that were to be sent and are not there."""
         return sum(self.outcomes.get(status.value, 0) for status in _FAILED)
