@@ -105,6 +105,7 @@ class DayReport:
         accuracy: how well identities were resolved.
         received: what each simulated platform counts as sent to it, since the beginning.
         top: the best customers, with their scores, as a person would look at them.
+        partition: the chain's own segments, every customer in exactly one: segment, title, customers, share.
     """
 
     moment: dt.datetime
@@ -112,6 +113,7 @@ class DayReport:
     accuracy: Accuracy
     received: dict[str, dict[str, int]] = field(default_factory=dict)
     top: pa.Table | None = None
+    partition: tuple[tuple[str, str, int, float], ...] = ()
 
 
 class Demo:
@@ -160,7 +162,7 @@ class Demo:
         with self.hub() as hub:
             report = run(hub, as_of=self.moment)
             received = {str(platform.title): dict(platform.received()) for platform in self.platforms}
-            return DayReport(self.moment, report, self._accuracy(hub), received, _top(hub))
+            return DayReport(self.moment, report, self._accuracy(hub), received, _top(hub), _partition(report))
 
     def wait(self, seconds: float) -> None:
         """Let time pass within the day, e.g. until a platform's quota is free again."""
@@ -205,6 +207,21 @@ def _top(hub: Hub) -> pa.Table | None:
             "SELECT customer_id, name, phone, profiles, rfm_code, rfm_f, net_value_life, last_order_date "
             "FROM customers JOIN traits USING (customer_id) ORDER BY net_value_life DESC NULLS LAST, customer_id LIMIT 5"
         )
+
+
+_FAMILY = "tea"
+"""Family of the segments that the simulated chain sorts its customers into."""
+
+
+def _partition(report: RunReport) -> tuple[tuple[str, str, int, float], ...]:
+    if report.segment is None:
+        return ()
+    sizes = [size for size in report.segment.sizes if size.segment.family == _FAMILY]
+    total = sum(size.members for size in sizes)
+    return tuple(
+        (size.segment.name, size.segment.title.zh, size.members, size.members / max(total, 1))
+        for size in sorted(sizes, key=lambda size: -size.members)
+    )
 
 
 @contextmanager

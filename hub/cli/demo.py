@@ -120,6 +120,10 @@ def _document(report: DayReport) -> dict[str, Any]:
         "accuracy": report.accuracy,
         "received": report.received,
         "top": report.top.to_pylist() if report.top is not None else [],
+        "partition": [
+            {"segment": name, "title": title, "customers": customers, "share": share}
+            for name, title, customers, share in report.partition
+        ],
     }
 
 
@@ -134,6 +138,7 @@ def _show(screen: Screen, reports: Sequence[DayReport], keep: Path | None) -> No
             f"recall {report.accuracy.recall:.2%} of pairs."
         )
         _show_received(screen, report.received)
+    _show_partition(screen, reports[-1].partition)
     _show_top(screen, reports[-1].top)
     screen.line()
     if keep is not None:
@@ -147,6 +152,16 @@ def _show_received(screen: Screen, received: Mapping[str, Mapping[str, int]]) ->
     if rows:
         screen.heading("The platforms have received so far")
         screen.table(("Platform", "What", ">Count"), rows)
+
+
+def _show_partition(screen: Screen, partition: Sequence[tuple[str, str, int, float]]) -> None:
+    if partition:
+        total = sum(customers for _, _, customers, _ in partition)
+        screen.heading(f"{total:,} customers, each in exactly one segment of the tea chain")
+        screen.table(
+            ("Segment", "名称", ">Customers", ">Share"),
+            [(name, title, customers, f"{share:.1%}") for name, title, customers, share in partition],
+        )
 
 
 def _show_top(screen: Screen, top: pa.Table | None) -> None:

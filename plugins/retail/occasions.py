@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from functools import lru_cache
 
-from lunar_python import Lunar, LunarMonth
+from lunar_python import LunarMonth, Solar
 
 from plugins.retail.exits import CHILDREN
 
@@ -28,18 +28,23 @@ _BIRTHDAYS = """
 @lru_cache(maxsize=8)
 def _lunar_days(today: dt.date) -> str:
     """Rows (month-day of the Chinese calendar, next solar day), for every lunar date there is."""
+    months = {
+        (year, month): _month(year, month) for year in range(today.year - 1, today.year + 2) for month in range(1, 13)
+    }
     rows = []
     for month in range(1, 13):
+        begun = [months[year, month] for year in range(today.year - 1, today.year + 2)]
         for day in range(1, 31):
-            coming = [_solar(year, month, day) for year in (today.year - 1, today.year, today.year + 1)]
+            coming = [first + dt.timedelta(days=min(day, length) - 1) for first, length in begun]
             rows.append(f"('{month:02}-{day:02}', DATE '{min(one for one in coming if one >= today).isoformat()}')")
     return ", ".join(rows)
 
 
-def _solar(year: int, month: int, day: int) -> dt.date:
-    last = LunarMonth.fromYm(year, month).getDayCount()
-    solar = Lunar.fromYmd(year, month, min(day, last)).getSolar()
-    return dt.date(solar.getYear(), solar.getMonth(), solar.getDay())
+def _month(year: int, month: int) -> tuple[dt.date, int]:
+    """The solar day on which a month of the Chinese calendar begins, and its length."""
+    found = LunarMonth.fromYm(year, month)
+    first = Solar.fromJulianDay(found.getFirstJulianDay())
+    return dt.date(first.getYear(), first.getMonth(), first.getDay()), found.getDayCount()
 
 
 def _next(month_day: str, today: str) -> str:

@@ -81,7 +81,7 @@ allow = ["127.0.0.1"]
 [syncs.scores]
 to = "receiver"
 target = "batch"
-fields = {{ rfm = "rfm_code", last_order = "last_order_date", value = "net_value_life", segments = "segments" }}
+fields = {{ rfm = "rfm_code", tea_segment = "tea_segment", stage = "lifecycle_stage", last_order = "last_order_date", value = "net_value_life", segments = "segments" }}
 """
 
     def move_to(self, moment: dt.datetime) -> None:

@@ -31,6 +31,8 @@ def test_two_days_of_business(demo: Demo) -> None:
     assert first.accuracy.precision > 0.5
     sent = sync(first, "scores").outcomes
     assert set(sent) == {"accepted"}
+    assert sum(customers for _, _, customers, _ in first.partition) == first.run.score.customers
+    assert {"高频奶茶党", "偶尔尝鲜族", "沉睡用户"} < {title for _, title, _, _ in first.partition}
     assert first.received["接收端 Webhook receiver"]["events"] == sent["accepted"] == first.run.score.customers
 
     demo.next_day()

@@ -16,6 +16,7 @@ from hub.warehouse.schema import prepare
 def opened_till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
     """A till for all tests of a module."""
     engine = DuckDBEngine(None, tmp_path_factory.mktemp("till"))
+    engine.execute("SET threads = 1")  # the work is small: more threads only wait for each other
     prepare(engine)
     create_views(engine, {})
     yield Till(engine)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -215,7 +216,7 @@ class TestScores:
 purchases = st.lists(
     st.tuples(st.sampled_from(["anna", "bo", "cy", "di"]), st.integers(1, 400), st.integers(-50, 3000)), max_size=12
 )
-FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def tickets(bought: list[tuple[str, int, int]], first: int = 0, shift: int = 0) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -97,31 +97,24 @@ class Till:
             return self.engine.rows(query)
 
     def traits(
-        self,
-        as_of: dt.datetime = TODAY,
-        cutoff: dt.time = dt.time.min,
-        kind: type[Scorer] = Retail,
-        **settings: Any,
+        self, as_of: dt.datetime = TODAY, cutoff: dt.time = dt.time.min, also: Sequence[type[Scorer]] = (), **rules: Any
     ) -> dict[str, dict[str, Any]]:
-        """The traits of every customer, by one scorer."""
-        with scoring_inputs(self.engine, as_of, ZONE, cutoff) as day:
-            return self._scored(kind, as_of, day, settings)
-
-    def _scored(
-        self, kind: type[Scorer], as_of: dt.datetime, day: dt.date, settings: dict[str, Any]
-    ) -> dict[str, dict[str, Any]]:
-        retail = Retail.Config.model_validate(settings)
+        """The traits of every customer, by the retail scorer under these rules and by others that need it."""
+        retail = Retail.Config.model_validate(rules)
         found: dict[str, dict[str, Any]] = {}
-        for one in (Retail, kind) if kind is not Retail else (Retail,):
-            config = retail if one is Retail else one.Config()
-            inputs = Inputs(as_of, day, config, self.engine.arrow, {"retail": retail})
-            scorer = one()
-            for name, sql in {**scorer.population(inputs), **scorer.tables(inputs)}.items():
-                self.engine.execute(f"CREATE TABLE scoring.inputs.{name} AS {sql}")
-            self.engine.execute(f"CREATE TABLE scoring.inputs.score_{one.name} AS {scorer.score(inputs)}")
-            rows = self.engine.arrow(f"FROM score_{one.name} ORDER BY customer_id").to_pylist()
-            found = {row.pop("customer_id"): row for row in rows}
+        with scoring_inputs(self.engine, as_of, ZONE, cutoff) as day:
+            for kind in (Retail, *also):
+                config = retail if kind is Retail else kind.Config()
+                inputs = Inputs(as_of, day, config, self.engine.arrow, {"retail": retail})
+                for row in self._scored(kind(), inputs):
+                    found.setdefault(row.pop("customer_id"), {}).update(row)
         return found
+
+    def _scored(self, scorer: Scorer, inputs: Inputs) -> list[dict[str, Any]]:
+        for name, sql in {**scorer.population(inputs), **scorer.tables(inputs)}.items():
+            self.engine.execute(f"CREATE TABLE scoring.inputs.{name} AS {sql}")
+        self.engine.execute(f"CREATE TABLE scoring.inputs.score_{scorer.name} AS {scorer.score(inputs)}")
+        return self.engine.arrow(f"FROM score_{scorer.name} ORDER BY customer_id").to_pylist()
 
     def rfm(self, as_of: dt.datetime = TODAY, cutoff: dt.time = dt.time.min, **rfm: Any) -> dict[str, dict[str, Any]]:
         """The RFM traits of every buyer."""

@@ -103,7 +103,7 @@ def test_shop_goes_in_and_segments_come_back_as_tags(rig: Rig) -> None:
     with hub.warehouse() as engine:
         wanted = engine.value(
             "SELECT count(*) FROM members AS m JOIN links AS l USING (customer_id) WHERE l.connection = 'yz' AND l.source_id NOT LIKE '~%'"
-            " AND m.segment IN ('rfm_champions', 'rfm_at_risk', 'rfm_sleeping')"
+            " AND m.segment IN ('tea_heavy', 'tea_taster', 'tea_sleeping', 'rfm_champions')"
         )
         scored = engine.value(
             "SELECT count(*) FROM traits AS t JOIN links AS l USING (customer_id) WHERE t.rfm_code IS NOT NULL"

@@ -38,7 +38,7 @@ class YouzanSimulator(Trades, Tags, Benefits, Coupons, Shops):
 to = "{connection}"
 target = "tag"
 key = "profile"
-segments = ["rfm_champions", "rfm_at_risk", "rfm_sleeping"]
+segments = ["tea_heavy", "tea_taster", "tea_sleeping", "rfm_champions"]
 fields = {{ tags = "segments" }}
 
 [syncs.{connection}_scores]
