@@ -56,8 +56,9 @@ class Roster:
         afresh.
         """
         sql = (
-            "INSERT INTO customers (wid, way, run) VALUES (?, ?, ?) ON CONFLICT (wid) DO UPDATE SET run = excluded.run"
-            " WHERE run <> excluded.run RETURNING wid"
+            "INSERT INTO customers (wid, way, run) VALUES (?, ?, ?) ON CONFLICT (wid) DO UPDATE SET run = excluded.run,"
+            # Who was only noted so far counts for the way that leads to reading.
+            " way = CASE WHEN seen OR excluded.way = 'known' THEN way ELSE excluded.way END WHERE run <> excluded.run RETURNING wid"
         )
         with self._lock:
             self._db.execute("BEGIN")
