@@ -17,6 +17,7 @@ from identity.errors import (
 )
 from identity.events import EVENTS
 from identity.explain import Explanation, Reason, explain
+from identity.finder import Finder
 from identity.golden import CONTACTS, FIELDS, REPORTED, GoldenRecords, golden_records
 from identity.naming import IdSource, random_ids, sequential_ids
 from identity.preview import Preview, preview
@@ -43,6 +44,7 @@ __all__ = [
     "Change",
     "Composite",
     "Explanation",
+    "Finder",
     "GoldenRecords",
     "IdSource",
     "IdentityError",
