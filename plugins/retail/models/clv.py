@@ -36,6 +36,7 @@ COLUMNS = (*FEATURES, "model_visits")
 _COUNTS, _MONEY = 1.0, 1.5
 _BANDS = 20
 _FEWEST_IN_BAND = 50
+_SMALLEST_DRIFT = 0.1
 _LARGEST_REPAIR = 1.5
 
 
@@ -119,9 +120,8 @@ class Value:
             return visits, money
         features = self.features(known, visits)
         own_visits, own_money = self.visits.amount(features), self.money.amount(features) * self.unit
-        if self.btyd.degenerate:
-            return own_visits, own_money
-        return (visits + own_visits) / 2, (money + own_money) / 2
+        # Where MBG/NBD finds that nobody leaves, its visits are a shrunken past rate, which still helps; money built on it does not.
+        return (visits + own_visits) / 2, own_money if self.btyd.degenerate else (money + own_money) / 2
 
     def expected(self, known: Snapshot, days: int = YEAR) -> Forecast:
         """Return what is expected of each customer in the next days, never below 0."""
@@ -286,7 +286,7 @@ def _ratio(actual: Floats, predicted: Floats) -> float:
 def _repair(now: float, before: float) -> float:
     """Return the factor for a level that drifts: half of the smaller error, on a logarithmic scale.
 
-    Only where the last two windows erred in the same direction. One that erred alone is a season, and repairing the next window
+    Only where the last two windows erred in the same direction by a tenth or more. One that erred alone is a season, and repairing the next window
     by it would make that worse.
 
     Args:
@@ -294,7 +294,7 @@ def _repair(now: float, before: float) -> float:
         before: the same of the window before it.
     """
     errors = np.log([now, before])
-    if errors[0] * errors[1] <= 0:
+    if errors[0] * errors[1] <= 0 or np.abs(errors).min() < _SMALLEST_DRIFT:
         return 1.0
     smaller = errors[np.argmin(np.abs(errors))] / 2
     return float(np.clip(np.exp(smaller), 1 / _LARGEST_REPAIR, _LARGEST_REPAIR))
@@ -321,7 +321,7 @@ def _not_worse(now: Floats, before: Floats, actual: Floats) -> bool:
 def _parameters(model: Value) -> dict[str, Any]:
     warnings = []
     if model.btyd.degenerate:
-        warnings.append("MBG/NBD found that nobody ever leaves; the regression alone is used")
+        warnings.append("MBG/NBD found that nobody ever leaves; the value is the regression's alone")
     if abs(model.gamma.correlation) > 0.3:
         warnings.append(
             f"frequency and value go together ({model.gamma.correlation:.2f}), which Gamma-Gamma does not allow for"

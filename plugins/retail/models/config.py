@@ -38,7 +38,7 @@ class RecommendConfig(ScorerConfig):
     listed: int = Field(default=5, ge=1, le=20, description="Products in each of the two lists.")
     lookback_days: int = Field(default=365, ge=30, description="Purchases older than that are not looked at.")
     own_share: float = Field(
-        default=0.3, ge=0, le=1, description="Weight of own purchases against those of like customers."
+        default=0.5, ge=0, le=1, description="Weight of own purchases against those of like customers."
     )
     likes: int = Field(default=2_000, ge=100, le=10_000, description="Customers that others are compared with at most.")
     neighbours: int = Field(default=200, ge=10, description="Like customers whose purchases count.")
