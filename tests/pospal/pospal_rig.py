@@ -24,7 +24,7 @@ from plugins.pos import pospal
 from plugins.pos.pospal.client import PospalClient
 from plugins.pos.pospal.config import PospalConfig
 from plugins.pos.pospal.destination import PospalDestination
-from plugins.pos.pospal.inbox import Inbox, inbox_of
+from plugins.pos.pospal.inbox import MessageBox, inbox_of
 from plugins.pos.pospal.simulator import PospalSimulator
 from plugins.pos.pospal.source import PospalSource
 
@@ -113,7 +113,7 @@ class Rig:
     def destination(self, **more: Any) -> PospalDestination:
         return self._kept(PospalDestination(self.config(**more), self.runtime()))
 
-    def inbox(self, **more: Any) -> Inbox:
+    def inbox(self, **more: Any) -> MessageBox:
         found = inbox_of(self.config(**more), self.folder)
         assert found is not None
         return found

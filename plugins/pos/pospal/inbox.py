@@ -1,110 +1,41 @@
-"""Where pushed messages wait for the next run: one file of JSON lines per day, each message once, read by position."""
+"""Pushed messages that wait for the next run."""
 
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import orjson
-
+from plugins.pos.inbox import Inbox
 from plugins.pos.pospal.config import PospalConfig
 from plugins.pos.pospal.messages import Message, Subject
 
-__all__ = ["Inbox", "Position", "inbox_of"]
-
-_SUFFIX: Final = ".jsonl"
-_REPEATS_WITHIN: Final = 2
-"""Days for which a repeat is recognised."""
-
-Position = Mapping[str, Any]
-"""How far a reader has come: file and offset. Empty at the beginning."""
+__all__ = ["MessageBox", "inbox_of"]
 
 
-class Inbox:
-    """A folder of message files.
+class MessageBox:
+    """The connection's message files.
 
     Args:
-        folder: made if missing.
-        keep_days: older files are removed when a new one is begun.
+        inbox: the folder they are in.
     """
 
-    def __init__(self, folder: Path, keep_days: int) -> None:
-        self.folder = folder
-        self._keep_days = keep_days
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
 
     def add(self, message: Message, received: dt.datetime) -> bool:
-        """Keep a message, on the disk before this returns; say whether it was new."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        day = received.astimezone(dt.UTC).date()
-        with self._alone():
-            recent = [self._file(day - dt.timedelta(days=back)) for back in range(_REPEATS_WITHIN)]
-            if any(entry["key"] == message.key for path in recent for entry, _ in _entries(path, 0)):
-                return False
-            self._append(self._file(day), orjson.dumps(asdict(message)))
-            self._remove_old(day)
-        return True
+        """Keep a message; say whether it was new."""
+        return self._inbox.add(asdict(message), received)
 
-    def _file(self, day: dt.date) -> Path:
-        return self.folder / f"{day.isoformat()}{_SUFFIX}"
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    @staticmethod
-    def _append(path: Path, line: bytes) -> None:
-        with path.open("ab") as file:
-            # A line torn by a kill was never acknowledged; the line break in front keeps it from spoiling this one.
-            file.write(b"\n" + line + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _remove_old(self, today: dt.date) -> None:
-        oldest = (today - dt.timedelta(days=self._keep_days)).isoformat()
-        for path in self.folder.glob(f"*{_SUFFIX}"):
-            if path.stem < oldest:
-                path.unlink(missing_ok=True)
-
-    def read(self, position: Position) -> tuple[list[Message], dict[str, Any]]:
+    def read(self, position: Mapping[str, Any]) -> tuple[list[Message], dict[str, Any]]:
         """Return the messages behind a position, oldest first, and the position behind them."""
-        name, offset = str(position.get("file") or ""), int(position.get("offset") or 0)
-        found: list[Message] = []
-        reached = dict(position)
-        for path in sorted(self.folder.glob(f"*{_SUFFIX}")) if self.folder.is_dir() else ():
-            if path.name < name:
-                continue
-            for entry, end in _entries(path, offset if path.name == name else 0):
-                found.append(Message(**{**entry, "subject": Subject(entry["subject"])}))
-                reached = {"file": path.name, "offset": end}
-        return found, reached
+        found, reached = self._inbox.read(position)
+        return [Message(**{**entry, "subject": Subject(entry["subject"])}) for entry in found], reached
 
 
-def _entries(path: Path, offset: int) -> Iterator[tuple[dict[str, Any], int]]:
-    """Give the whole lines behind an offset that can be read, each with the offset of its end."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        file.seek(offset)
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            offset += len(line)
-            try:
-                entry = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            yield entry, offset
-
-
-def inbox_of(config: PospalConfig, base: Path) -> Inbox | None:
+def inbox_of(config: PospalConfig, base: Path) -> MessageBox | None:
     """Return the connection's message files, None where it has no ``inbox``.
 
     Args:
@@ -114,4 +45,4 @@ def inbox_of(config: PospalConfig, base: Path) -> Inbox | None:
     if config.inbox is None:
         return None
     folder = Path(config.inbox.folder).expanduser()
-    return Inbox(folder if folder.is_absolute() else base / folder, config.inbox.keep_days)
+    return MessageBox(Inbox(folder if folder.is_absolute() else base / folder, config.inbox.keep_days))

@@ -17,7 +17,7 @@ from plugins.pos.pospal.answers import NO_PERMISSION
 from plugins.pos.pospal.api import Api
 from plugins.pos.pospal.client import PospalClient
 from plugins.pos.pospal.config import PospalConfig, ShopSettings
-from plugins.pos.pospal.inbox import Inbox
+from plugins.pos.pospal.inbox import MessageBox
 from plugins.pos.pospal.mapping.payments import PayMethods
 from plugins.pos.pospal.mapping.tickets import TicketContext
 from plugins.pos.pospal.messages import Message, Subject
@@ -44,7 +44,7 @@ class Counter:
     client: PospalClient
     config: PospalConfig
     runtime: Runtime
-    inbox: Inbox | None = None
+    inbox: MessageBox | None = None
 
     @property
     def zone(self) -> ZoneInfo:

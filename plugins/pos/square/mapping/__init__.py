@@ -1,0 +1,1 @@
+"""The platform's objects as canonical records. Pure functions."""
