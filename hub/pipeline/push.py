@@ -200,7 +200,13 @@ class SyncPusher:
 
     def _policy(self) -> Policy:
         channels = {name: sync.channel for name, sync in self.hub.settings.syncs.items() if sync.channel}
-        return Policy(self.hub.settings.push, channels, self.hub.now(), frozenset(segments_of(self.hub)))
+        return Policy(
+            self.hub.settings.push,
+            channels,
+            self.hub.now(),
+            frozenset(segments_of(self.hub)),
+            self.hub.settings.home / "ledgers",
+        )
 
     def _require_loud_hours(self) -> None:
         """Put the sync off while people sleep."""

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from hub.destination import Mode, Operation, OperationKind, Target
 from hub.errors import ConfigError, Problem
+from hub.pipeline.push_ledger import load_ledger
 from hub.pipeline.push_mapping import mapping_change
 from hub.pipeline.push_select import Policy, Selector
 from hub.pipeline.push_values import Mapper, field_problems, transformed
@@ -200,21 +201,10 @@ class Planner:
         self.selector = Selector(engine, store.audience, sync, policy)
         before = store.corrections.mapping(name, sync.to, sync.target)
         self.change = mapping_change(sync, before, self.columns, policy.segments)
-        self._load_ledger(store)
+        load_ledger(engine, store, sync.to, sync.target, policy.copies)
         self._find_desired()
         self._compare()
         self._cap()
-
-    def _load_ledger(self, store: Store) -> None:
-        self.engine.execute(
-            """CREATE OR REPLACE TEMP TABLE ledger (key VARCHAR, sync VARCHAR, customer_id VARCHAR, accepted_hash VARCHAR,
-               attempted_hash VARCHAR, doubtful BOOLEAN, outcome VARCHAR, remote_id VARCHAR, version BIGINT, failures INTEGER,
-               first_failed_at TIMESTAMPTZ, changed_at TIMESTAMPTZ)"""
-        )
-        names = tuple(self.engine.columns("ledger"))
-        for chunk in store.deliveries.ledger_columns(self.sync.to, self.sync.target, names):
-            with self.engine.register({"ledger_chunk": pa.table(dict(zip(names, chunk, strict=True)))}):
-                self.engine.execute("INSERT INTO ledger BY NAME FROM ledger_chunk")
 
     def _find_desired(self) -> None:
         """``desired``: one row per key, with mapped values; ``unusable``: customers that cannot be reached."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -41,12 +42,14 @@ class Policy:
         channels: channel by sync, of the syncs that have one.
         now: the present instant.
         segments: names of all segments.
+        copies: folder for copies of large ledgers.
     """
 
     push: PushSettings = field(default_factory=PushSettings)
     channels: Mapping[str, str] = field(default_factory=dict)
     now: dt.datetime = field(default_factory=utc_now)
     segments: frozenset[str] = frozenset()
+    copies: Path | None = None
 
 
 def drawn(holdout: HoldoutSettings, customer: str) -> str:

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from hub.destination import OutcomeStatus
 from hub.store.database import Database, storable
+from hub.store.deliveries import next_touch
 from hub.store.leases import HeldLease
 from hub.store.push_tables import SyncMapping
 from hub.store.tables import LedgerEntry
@@ -59,9 +60,10 @@ class Corrections:
             corrections: what they must say.
             lease: the target's lease.
         """
-        where = {"connection": connection, "target": target}
+        where: dict[str, object] = {"connection": connection, "target": target}
         with self._database.write() as session:
             lease.confirm(session)
+            where["touched"] = next_touch(session, connection, target)
             for start in range(0, len(corrections), _CHUNK):
                 chunk = corrections[start : start + _CHUNK]
                 known = set(
@@ -87,7 +89,7 @@ class Corrections:
             col(LedgerEntry.sync) == sync,
         )
         there = col(LedgerEntry.accepted_hash).is_not(None)
-        settled = {
+        settled: dict[str, object] = {
             "outcome": OutcomeStatus.ACCEPTED.value,
             "failures": 0,
             "first_failed_at": None,
@@ -95,6 +97,7 @@ class Corrections:
         }
         with self._database.write() as session:
             lease.confirm(session)
+            settled["touched"] = next_touch(session, connection, target)
             count = session.scalar(select(func.count()).select_from(LedgerEntry).where(*mine, there)) or 0
             session.execute(update(LedgerEntry).where(*mine, there).values(accepted_hash=DRIFTED, **settled))
             refused = col(LedgerEntry.outcome).in_(["rejected", "invalid", "suppressed"])

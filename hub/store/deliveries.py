@@ -24,7 +24,7 @@ from hub.store.database import Database, storable
 from hub.store.leases import HeldLease
 from hub.store.tables import Delivery, LedgerEntry, Plan, TargetState
 
-__all__ = ["Decided", "Deliveries"]
+__all__ = ["Decided", "Deliveries", "next_touch"]
 
 _CHUNK = 500
 """Keys per IN list: below SQLite's old limit of 999 bound values."""
@@ -187,10 +187,11 @@ class Deliveries:
         _update(session, Delivery, [_outcome_values(item, now) for item in decided])
         # What was put off changed nothing at the destination: the ledger stays as it is.
         booked = [item for item in decided if item.outcome.status is not OutcomeStatus.DEFERRED]
+        touched = next_touch(session, plan.connection, plan.target) if booked else 0
         for chunk in _chunks(booked):
-            self._book(session, plan, chunk, now)
+            self._book(session, plan, chunk, now, touched)
 
-    def _book(self, session: Session, plan: Plan, chunk: Sequence[Decided], now: dt.datetime) -> None:
+    def _book(self, session: Session, plan: Plan, chunk: Sequence[Decided], now: dt.datetime, touched: int) -> None:
         keys = [item.operation.key for item in chunk]
         where = (
             col(LedgerEntry.connection) == plan.connection,
@@ -199,7 +200,9 @@ class Deliveries:
         )
         known = {row.key: _Standing(*row) for row in session.execute(select(*_STANDING).where(*where))}
         rows = [
-            _booked(known.get(item.operation.key, _Standing(item.operation.key)), plan, item, now) for item in chunk
+            _booked(known.get(item.operation.key, _Standing(item.operation.key)), plan, item, now)
+            | {"touched": touched}
+            for item in chunk
         ]
         _insert(session, LedgerEntry, [row for row in rows if row["key"] not in known])
         _update(session, LedgerEntry, [row for row in rows if row["key"] in known])
@@ -262,6 +265,7 @@ class Deliveries:
         """Record of operations whose outcome was unknown that they were not carried out: they are planned again."""
         with self._database.write() as session:
             lease.confirm(session)
+            touched = next_touch(session, plan.connection, plan.target)
             for chunk in _chunks(operations):
                 session.execute(
                     update(LedgerEntry)
@@ -270,7 +274,7 @@ class Deliveries:
                         col(LedgerEntry.target) == plan.target,
                         col(LedgerEntry.key).in_([one.key for one in chunk]),
                     )
-                    .values(outcome=OutcomeStatus.DEFERRED.value, doubtful=False)
+                    .values(outcome=OutcomeStatus.DEFERRED.value, doubtful=False, touched=touched)
                 )
 
     def ledger(self, connection: str, target: str, *, chunk: int = 10_000) -> Iterator[Sequence[LedgerEntry]]:
@@ -289,18 +293,28 @@ class Deliveries:
             yield entries
             after = entries[-1].key
 
+    def ledger_rows(self, connection: str, target: str) -> int:
+        """Return how many rows of a target the ledger knows."""
+        query = select(func.count()).select_from(LedgerEntry)
+        query = query.where(col(LedgerEntry.connection) == connection, col(LedgerEntry.target) == target)
+        with self._database.read() as session:
+            return int(session.scalar(query) or 0)
+
     def ledger_columns(
-        self, connection: str, target: str, names: Sequence[str], *, chunk: int = 50_000
+        self, connection: str, target: str, names: Sequence[str], *, after: int = -1, chunk: int = 50_000
     ) -> Iterator[Sequence[Sequence[Any]]]:
         """Yield columns of what a target last accepted, in chunks, for those who compare all of it.
 
         Args:
             connection, target: whose.
             names: the columns.
+            after: only rows that were touched later than this.
             chunk: rows at once.
         """
         query = select(*(getattr(LedgerEntry, name) for name in names)).where(
-            col(LedgerEntry.connection) == connection, col(LedgerEntry.target) == target
+            col(LedgerEntry.connection) == connection,
+            col(LedgerEntry.target) == target,
+            col(LedgerEntry.touched) > after,
         )
         with self._database.read() as session:
             for part in session.execute(query.execution_options(yield_per=chunk)).tuples().partitions():
@@ -385,6 +399,13 @@ class Deliveries:
         """Return every target that is off."""
         with self._database.read() as session:
             return list(session.scalars(select(TargetState)))
+
+
+def next_touch(session: Session, connection: str, target: str) -> int:
+    """Return the number under which a transaction changes a target's ledger; the target's lease makes it unique."""
+    query = select(func.max(col(LedgerEntry.touched)))
+    query = query.where(col(LedgerEntry.connection) == connection, col(LedgerEntry.target) == target)
+    return int(session.scalar(query) or 0) + 1
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

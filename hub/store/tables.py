@@ -248,6 +248,7 @@ class LedgerEntry(SQLModel, table=True):
 
     __tablename__ = "ledger"
     __table_args__ = (
+        Index("ix_ledger_touched", "connection", "target", "touched"),
         Index(
             "ix_ledger_failing", "sync", "outcome",
             sqlite_where=text("first_failed_at IS NOT NULL"), postgresql_where=text("first_failed_at IS NOT NULL"),
@@ -273,6 +274,8 @@ class LedgerEntry(SQLModel, table=True):
     """Attempts with the same values since the last accepted one."""
     first_failed_at: dt.datetime | None = _instant(nullable=True)
     changed_at: dt.datetime = _instant()
+    touched: int = Field(default=0, sa_column=Column(BigInteger(), nullable=False))
+    """Counts up with every transaction that changes rows of the target: what has a higher number is newer."""
 
 
 class TargetState(SQLModel, table=True):

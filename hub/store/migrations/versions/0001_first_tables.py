@@ -154,10 +154,12 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("first_failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("touched", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("connection", "target", "key"),
     )
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_ledger_sync"), ["sync"], unique=False)
+        batch_op.create_index("ix_ledger_touched", ["connection", "target", "touched"], unique=False)
         failing = sa.text("first_failed_at IS NOT NULL")
         batch_op.create_index(
             "ix_ledger_failing", ["sync", "outcome"], unique=False, sqlite_where=failing, postgresql_where=failing
@@ -314,6 +316,7 @@ def downgrade() -> None:
     op.drop_table("packages")
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.drop_index("ix_ledger_failing")
+        batch_op.drop_index("ix_ledger_touched")
         batch_op.drop_index(batch_op.f("ix_ledger_sync"))
 
     op.drop_table("ledger")
