@@ -8,7 +8,7 @@ TILL := $(VENV)/tryton-till/till.sqlite
 AIRFLOW_STAMP := $(VENV)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench airflow-demo test-airflow clean
+.PHONY: help setup demo test check format lock bench bench-scores airflow-demo test-airflow clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ lock: $(STAMP)  ## resolve versions anew (bounds: pyproject.toml, reasons: docs/
 bench: $(STAMP)  ## ingest timed against bare DuckDB and dlt (the others: python benchmarks/NAME.py)
 	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group bench
 	$(BIN)/python benchmarks/ingest.py
+
+bench-scores: $(STAMP)  ## how good the learnt scores are, into docs/scores.md (UCI=file, VOLUME=customers for more)
+	$(BIN)/python benchmarks/scores_models.py $(if $(UCI),--uci $(UCI)) $(if $(VOLUME),--volume $(VOLUME)) --write docs/scores.md
 
 # The hub runs without Airflow; these two put it into the same environment, locked like everything else.
 $(AIRFLOW_STAMP): $(STAMP)

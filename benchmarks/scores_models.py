@@ -269,7 +269,7 @@ def volume(report: Report, customers: int) -> None:
         SELECT 'c' || lpad(i::VARCHAR, 23, '0') AS customer_id, DATE '2024-01-01' + begins
                    + floor(random() * least(life, 1000 - begins))::INTEGER AS business_date, 'sale' AS kind, 'store' AS channel,
                (basket * (0.5 + random()))::DECIMAL(18,4) AS net_amount, floor(random() * 60)::INTEGER AS product,
-               floor(random() * 12)::INTEGER + 9 AS at
+               floor(random() * 12)::INTEGER + 9 AS hour_sold
         FROM people, range(n)""")
     connection.execute("""
         CREATE VIEW order_lines AS SELECT customer_id, business_date, 'item' AS kind, 'P' || product AS product_id,
@@ -278,7 +278,7 @@ def volume(report: Report, customers: int) -> None:
         CREATE TABLE customer_days AS SELECT customer_id, business_date, count(*) AS orders, sum(net_amount) AS net_value,
             0::DECIMAL(18,4) AS discount_value FROM orders GROUP BY ALL;
         ALTER TABLE orders ADD COLUMN ordered_at TIMESTAMPTZ;
-        UPDATE orders SET ordered_at = business_date::TIMESTAMPTZ + INTERVAL 1 HOUR * at;""")
+        UPDATE orders SET ordered_at = business_date::TIMESTAMPTZ + to_hours(hour_sold);""")
     today = dt.date(2024, 1, 1) + dt.timedelta(days=980)
     models, rules = MemoryModels(), RuleSet.model_validate({"trade": "tea"})
 
