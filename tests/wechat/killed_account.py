@@ -42,6 +42,8 @@ template_id = "{ARRIVAL}"
 fields = {{ thing1 = "{NOTICE["thing1"]}", time2 = "{NOTICE["time2"]}" }}
 """
 
+READ = {"tags": (["wechat"], ["followers"]), "notices": (["miniprogram"], ["users"])}
+
 
 def world() -> TinyChain:
     return TinyChain(followers=PEOPLE, users=PEOPLE, days_of_visits=1)
@@ -59,7 +61,7 @@ def prepare(accounts: Rig) -> None:
 def flow(accounts: Rig, sync: str) -> SyncReport:
     """Read, resolve, segment, publish and push one sync."""
     with accounts.hub(SYNCS, miniprogram=TEXTS) as hub:
-        assert ingest(hub).failed == []
+        assert ingest(hub, *READ[sync]).failed == []
         resolve(hub)
         score(hub)
         segment(hub)
