@@ -29,15 +29,17 @@ _NAMING = (
     "email",
     "custom",
 )
-"""Kinds that can stand for an unknown profile, best first. A payer's token cannot: it would make a customer of every
-passer-by who paid with a phone."""
+"""Kinds that can stand for an unknown profile, best first. A payer's token can only once somebody is known by it too: alone
+it would make a customer of every passer-by who paid with a phone."""
+
+_PAYER = "payment_token"
 
 _UNSCOPED = ("phone", "email")
 """Kinds that mean the same everywhere."""
 
 
 def create_views(engine: Engine, open_platform: Mapping[str, str]) -> None:
-    """Make the temporary views ``profile_keys``, ``seen_profiles``, ``seen_identifiers`` and ``seen_fingerprints``.
+    """Make the temporary views ``known_payers``, ``profile_keys``, ``seen_profiles``, ``seen_identifiers`` and ``seen_fingerprints``.
 
     Args:
         engine: the warehouse.
@@ -47,6 +49,7 @@ def create_views(engine: Engine, open_platform: Mapping[str, str]) -> None:
     scope = _scope_sql(open_platform)
     # Names are qualified: while scoring, an unqualified "orders" is the scorers' view.
     views = {
+        "known_payers": _known_payers_sql(scope),
         "profile_keys": " UNION ALL ".join(_keys_sql(table, at, scope) for table, at in _ACTIVITY.items()),
         "seen_profiles": _PROFILES_SQL,
         "seen_identifiers": _identifiers_sql(scope),
@@ -58,17 +61,32 @@ def create_views(engine: Engine, open_platform: Mapping[str, str]) -> None:
 
 def _keys_sql(table: str, at: str, scope: str) -> str:
     """Rows of one activity table with the profile key behind each, NULL for walk-ins."""
-    kinds = ", ".join(literal(kind) for kind in _NAMING)
+    kinds = ", ".join(literal(kind) for kind in (*_NAMING, _PAYER))
     best = f"(list_position([{kinds}], i.kind), {scope}, i.value)"
     named = (
         f"SELECT i.connection, i.source_id, arg_min('~' || i.kind || ':' || {scope} || ':' || i.value, {best}) AS key "
-        f"FROM main.{table}_identifiers AS i WHERE i.kind IN ({kinds}) AND i.assurance IS DISTINCT FROM 'parsed' GROUP BY ALL"
+        f"FROM main.{table}_identifiers AS i WHERE i.kind IN ({kinds}) AND i.assurance IS DISTINCT FROM 'parsed' "
+        f"AND (i.kind <> '{_PAYER}' OR ({scope}, i.value) IN (SELECT (scope, value) FROM temp.known_payers)) GROUP BY ALL"
     )
     return (
         f"SELECT '{table}' AS record, r.connection, r.source_id, r.{at} AS happened_at, "
         f"r.connection || ':' || coalesce(r.customer_id, n.key) AS profile "
         f"FROM main.{table} AS r LEFT JOIN ({named}) AS n USING (connection, source_id) WHERE NOT r.deleted"
     )
+
+
+def _known_payers_sql(scope: str) -> str:
+    """Payers' tokens that stand beside something that tells who the payer is: a profile, a buyer's id, a card, a phone."""
+    kinds = ", ".join(literal(kind) for kind in _NAMING)
+    parts = [f"SELECT {scope} AS scope, i.value FROM main.profiles_identifiers AS i WHERE i.kind = '{_PAYER}'"]
+    parts += [
+        f"""SELECT {scope} AS scope, i.value FROM main.{table}_identifiers AS i JOIN main.{table} AS r USING (connection, source_id)
+            WHERE i.kind = '{_PAYER}' AND NOT r.deleted AND (r.customer_id IS NOT NULL OR EXISTS (
+                FROM main.{table}_identifiers AS named WHERE named.connection = i.connection AND named.source_id = i.source_id
+                AND named.kind IN ({kinds}) AND named.assurance IS DISTINCT FROM 'parsed'))"""
+        for table in _ACTIVITY
+    ]
+    return " UNION ".join(parts)
 
 
 _PROFILES_SQL = """
@@ -116,8 +134,8 @@ def _scope_sql(open_platform: Mapping[str, str]) -> str:
     account = f"CASE i.connection {accounts} ELSE 'default' END" if accounts else "'default'"
     unscoped = ", ".join(literal(kind) for kind in _UNSCOPED)
     return (
-        f"coalesce(i.scope, CASE WHEN kind IN ({unscoped}) THEN '' "
-        f"WHEN kind = 'unionid' THEN {account} ELSE i.connection END)"
+        f"coalesce(i.scope, CASE WHEN i.kind IN ({unscoped}) THEN '' "
+        f"WHEN i.kind = 'unionid' THEN {account} ELSE i.connection END)"
     )
 
 

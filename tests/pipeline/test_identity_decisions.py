@@ -11,7 +11,7 @@ from toy import MORNING
 
 from hub.errors import ConfigError
 from hub.pipeline.decisions import answer_review, merge, review_queue, unmerge
-from hub.records import Event, Store
+from hub.records import Event, Identifier, IdentifierKind, Store
 
 
 @pytest.fixture
@@ -38,7 +38,8 @@ class TestUnmerge:
         street.resolve()
         assert not together(street, "1", "2")
         street.tell(
-            member("3", phone(1), card("K10001"), minutes=9), member("1", phone(1), card("K10001"), name="王芳", minutes=12)
+            member("3", phone(1), card("K10001"), minutes=9),
+            member("1", phone(1), card("K10001"), name="王芳", minutes=12),
         )
         street.resolve()
         street.tell(member("2", phone(1), card("K10001"), minutes=15))
@@ -115,7 +116,9 @@ class TestReview:
 
         street.hub = open_hub(config, plugins=street.toy.plugins)
         groups = [
-            member(f"{letter}{n}", card(f"{letter}10001"), *([phone(1)] if n == 1 else [])) for letter in "ab" for n in (1, 2, 3)
+            member(f"{letter}{n}", card(f"{letter}10001"), *([phone(1)] if n == 1 else []))
+            for letter in "ab"
+            for n in (1, 2, 3)
         ]
         street.tell(*groups)
         street.resolve()
@@ -201,3 +204,18 @@ def test_an_anonymous_ticket_joins_its_buyer_when_a_card_turns_up(street: Street
     street.tell(ticket("t1", card("K10001"), minutes=5))
     street.resolve()
     assert street.groups() == {frozenset({"1", "~card_no:pos:K10001"})}
+
+
+def test_tickets_of_an_unknown_payer_join_when_the_payer_becomes_known(street: Street) -> None:
+    street.tell(ticket("t1", payer("P1")), ticket("t2", payer("P2")))
+    assert street.resolve().customers == 0
+    street.tell(ticket("t3", payer("P1"), phone(1)), member("1", phone(1), name="王芳"))
+    street.resolve()
+    assert street.groups() == {frozenset({"1", "~phone::15400000001", "~payment_token:pos:P1-0001"})}
+    street.tell(gone_tickets=["t3"])
+    street.resolve()
+    assert street.groups() == {frozenset({"1"})}
+
+
+def payer(token: str) -> Identifier:
+    return card(f"{token}-0001").model_copy(update={"kind": IdentifierKind.PAYMENT_TOKEN})
