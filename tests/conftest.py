@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,13 +47,11 @@ def postgres_server() -> Iterator[str]:
         return
     if PrivatePostgres.programs() is None:
         pytest.skip(f"no PostgreSQL: set {POSTGRES_URL} or install a server")
-    folder = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
-    server = PrivatePostgres(folder)
+    server = PrivatePostgres()
     try:
         yield server.start()
     finally:
         server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class PrivateAirflow:
     ) -> None:
         self.folder = folder
         self.patience = patience
-        self.postgres = PrivatePostgres(folder / "postgres") if postgres else None
+        self.postgres = PrivatePostgres() if postgres else None
         self.ports = _free_ports(3)
         self.address = f"http://127.0.0.1:{self.ports[0]}"
         self.password = secrets.token_urlsafe(16)
@@ -186,6 +186,12 @@ class PrivateAirflow:
         if answer.is_error:
             raise StoreError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
+
+    def page(self, path: str) -> str:
+        """Read a page of Airflow's web server as the signed-in user."""
+        if self._client is None:
+            raise StoreError("The private Airflow is not running.")
+        return self._client.get(f"{self.address}{path}").raise_for_status().text
 
     def every(self, path: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Read all pages of a list."""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -23,16 +24,14 @@ _PROGRAMS = ("initdb", "postgres", "pg_isready")
 class PrivatePostgres:
     """One server in a folder of its own, without passwords, reachable from this machine only.
 
-    PostgreSQL refuses to run as root, so root runs it as somebody else.
-
-    Args:
-        folder: gets the data; made if missing.
+    PostgreSQL refuses to run as root, so root runs it as somebody else; its folder is one that both can reach, and goes
+    with the server.
     """
 
     user = "hub"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        self.folder = Path()
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -56,6 +55,7 @@ class PrivatePostgres:
         if programs is None:
             raise StoreError("No PostgreSQL server is installed.", hint="Install one, or use SQLite.")
         self._make_folder()
+        self._log = (self.folder / "log").open("wb")
         data = self.folder / "data"
         made = [
             programs / "initdb",
@@ -75,7 +75,6 @@ class PrivatePostgres:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         options = ["-p", self.port, "-k", self.folder, "-h", "127.0.0.1", "-F", "-c", "max_connections=200"]
-        self._log = (self.folder / "log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603
             self._as_account([programs / "postgres", "-D", data, *options]),
             stdout=self._log,
@@ -86,7 +85,7 @@ class PrivatePostgres:
         return f"postgresql+psycopg://{self.user}@127.0.0.1:{self.port}/postgres"
 
     def _make_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
         if self._account is not None:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
 
@@ -113,3 +112,4 @@ class PrivatePostgres:
         if self._log is not None:
             self._log.close()
             self._log = None
+            shutil.rmtree(self.folder, ignore_errors=True)
