@@ -269,6 +269,7 @@ def _work_out_tenders(connection: duckdb.DuckDBPyConnection, words: Words) -> No
 
 def _spread(connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
     """Spread what was given on a ticket as a whole over its lines; without a line to take it, it stays an adjustment."""
+    connection.execute("DELETE FROM worked WHERE kind = 'discount' AND net = 0")
     connection.execute("""
         CREATE OR REPLACE TEMP TABLE given AS
         SELECT source_id, sum(amount) AS amount FROM (

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import duckdb
+import orjson
 import pyarrow as pa
 
 from hub.source import Reject
@@ -135,7 +136,9 @@ def rejects(
     )
     found = []
     for source_id, bad, raw in connection.execute(query).fetchmany(limit):
-        code = "value_missing" if bad == "key" else _CODES[fields[bad]]
-        reason = "A key column is empty." if bad == "key" else f"{bad} could not be read as a {fields[bad].value}."
+        if bad == "key" or orjson.loads(raw).get(bad) is None:
+            code, reason = "value_missing", f"{'A key column' if bad == 'key' else bad} is empty."
+        else:
+            code, reason = _CODES[fields[bad]], f"{bad} could not be read as a {fields[bad].value}."
         found.append(Reject(f"{location}#{source_id or '?'}", code, reason, bad, source_id, raw))
     return found
