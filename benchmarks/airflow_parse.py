@@ -44,7 +44,7 @@ def main() -> int:
     os.environ["HUB_CONFIG"] = str(_HOME / "hub.toml")
     folders = {}
     sources = {
-        "one empty DAG": "from airflow.sdk import DAG\nDAG('empty', schedule=None)",
+        "one empty DAG": "from airflow.sdk import DAG\ndag = DAG('empty', schedule=None)",
         "50 connections, 100 syncs": "from hub.airflow.factory import hub_dags\nglobals().update(hub_dags())",
     }
     for name, text in sources.items():
