@@ -61,3 +61,27 @@ def test_an_empty_queue_says_so_and_an_unknown_item_is_refused(ran: Project) -> 
     assert "Nothing waits" in ran.run("review", "list").out
     refused = ran.run("review", "accept", "abc", "--reason", "x", "--json")
     assert (refused.code, refused.document["error"]["code"]) == (2, "review_unknown")
+
+
+def test_everything_about_one_person_is_written_for_them(ran: Project) -> None:
+    done = ran.json("export", "15400000001", "--to", "one.json")
+    file = ran.folder / "one.json"
+    assert file.stat().st_mode & 0o077 == 0
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert [row["source_id"] for row in found["tables"]["orders"]] == ["T1", "T2"]
+    assert found["tables"]["profiles"][0]["name"] == "王小明"
+    assert "15400000002" not in file.read_text(encoding="utf-8")
+    assert done["rows"]["orders"] == 2
+    assert (
+        ran.run("export", "15400000001", "--to", "one.json", "--json").document["error"]["code"] == "export_unwritable"
+    )
+
+
+def test_what_two_customers_share_exports_neither(ran: Project) -> None:
+    ran.shop["customers"].append({"id": "M0000009", "name": "李强", "phone": "15400000001"})
+    ran.save()
+    ran.run("ingest")
+    ran.run("resolve")
+    refused = ran.run("export", "15400000001", "--to", "two.json", "--json")
+    assert (refused.code, refused.document["error"]["code"]) == (2, "customer_ambiguous")
+    assert not (ran.folder / "two.json").exists()
