@@ -36,6 +36,9 @@ def demo(
     faults: Annotated[
         str, typer.Option(metavar="NAME", help="Fault programme of the platforms; the outcome stays the same.")
     ] = "none",
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this platform; may be repeated. Also one left out.")
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep everything in this folder, to look at afterwards.")
     ] = None,
@@ -52,7 +55,7 @@ def demo(
     with _folder(keep) as folder:
         session.progress.start("simulated chain")
         with open_demo(
-            folder, people=people, days=days, seed=seed, programme=faults, progress=session.progress
+            folder, people=people, days=days, seed=seed, programme=faults, only=only or (), progress=session.progress
         ) as running:
             session.progress.finish("simulated chain")
             session.zone = running.zone

@@ -51,6 +51,8 @@ class MemberReader:
     def _named(self, base: dict[str, Any]) -> Iterator[Page]:
         ours = frozenset(self._apps())
         uids, position = self.counter.messages(Subject.MEMBER, base.get("inbox") or {}, ours)
+        if self.counter.inbox is not None:
+            base["inbox"] = position
         if not uids:
             return
         rows: list[Mapping[str, Any]] = []
@@ -61,7 +63,6 @@ class MemberReader:
             except (RowError, ValueError) as error:
                 told = error if isinstance(error, RowError) else RowError("The id is no number.", code="id_missing")
                 rejects.append(refused(f"{self.counter.shop.id}/member", uid, told))
-        base["inbox"] = position
         page = self._page(rows, f"{self.counter.shop.id}/messages")
         yield replace(page, rejects=[*page.rejects, *rejects], cursor=dict(base))
 

@@ -128,6 +128,8 @@ class TicketReader:
         """Read again the tickets that pushed messages name, whatever day they carry."""
         ours = frozenset({self.counter.shop.app_id})
         numbers, position = self.counter.messages(Subject.TICKET, base.get("inbox") or {}, ours)
+        if self.counter.inbox is not None:
+            base["inbox"] = position
         if not numbers:
             return
         rows: list[Row] = []
@@ -140,7 +142,6 @@ class TicketReader:
                 continue
             rows += found if isinstance(found, list) else [found] if found else []
         page = self._page(rows, memory, f"{self.counter.shop.id}/messages")
-        base["inbox"] = position
         yield replace(page, rejects=[*page.rejects, *rejects], cursor={**base, **memory.state()})
 
     def _page(self, rows: Sequence[Row], memory: _Memory, location: str) -> Page:

@@ -41,7 +41,7 @@ class PospalSimulator(Tickets, Accounts, Coupons, Goods):
 to = "{connection}"
 target = "tag"
 key = "profile"
-segments = ["rfm_champions", "rfm_at_risk"]
+segments = ["rfm_champions", "rfm_at_risk", "rfm_promising"]
 fields = {{ tags = "segments" }}
 """
 

@@ -24,7 +24,7 @@ class SquareSimulator(Endpoints):
 to = "{connection}"
 target = "group"
 key = "profile"
-segments = ["rfm_champions", "rfm_at_risk"]
+segments = ["rfm_champions", "rfm_at_risk", "rfm_promising"]
 fields = {{ groups = "segments" }}
 """
 
