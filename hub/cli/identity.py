@@ -138,8 +138,8 @@ def _show_report(screen: Screen, found: IdentityReport) -> None:
             "Customers": found.customers,
             "Profiles": found.profiles,
             "To review": found.review,
-            "Decided by people": dict(found.decisions),
-            "Last changes": dict(found.events),
+            "Decided by people": dict(found.decisions) or None,
+            "Last changes": dict(found.events) or None,
         }
     )
     for alarm in found.alarms:
