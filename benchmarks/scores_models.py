@@ -149,7 +149,7 @@ def value_figures(
     known = snapshot(daily, day, model.unit)
     after = daily.within(day, day + horizon)
     came, spent = after.days_of()[known.who].astype(float), np.maximum(after.value_of()[known.who], 0)
-    forecast = model.expected(known, horizon)
+    forecast = model.expected(known, day, horizon)
     base_visits = fit_btyd(Kind.BG, known.histories).expected(known.histories, horizon / 7)
     base_value = base_visits * model.gamma.expected(known.count, known.mean_value)
     visits, value = amount_metrics(forecast.visits, came), amount_metrics(forecast.value, spent)
@@ -271,6 +271,8 @@ def volume(report: Report, customers: int) -> None:
                (basket * (0.5 + random()))::DECIMAL(18,4) AS net_amount, floor(random() * 60)::INTEGER AS product,
                floor(random() * 12)::INTEGER + 9 AS hour_sold
         FROM people, range(n)""")
+    today = dt.date(2024, 1, 1) + dt.timedelta(days=980)
+    connection.execute(f"DELETE FROM orders WHERE business_date >= DATE '{today}'")
     connection.execute("""
         CREATE VIEW order_lines AS SELECT customer_id, business_date, 'item' AS kind, 'P' || product AS product_id,
             NULL::VARCHAR AS barcode, 'Product ' || product AS name, 1 AS quantity FROM orders;
@@ -279,22 +281,22 @@ def volume(report: Report, customers: int) -> None:
             0::DECIMAL(18,4) AS discount_value FROM orders GROUP BY ALL;
         ALTER TABLE orders ADD COLUMN ordered_at TIMESTAMPTZ;
         UPDATE orders SET ordered_at = business_date::TIMESTAMPTZ + to_hours(hour_sold);""")
-    today = dt.date(2024, 1, 1) + dt.timedelta(days=980)
     models, rules = MemoryModels(), RuleSet.model_validate({"trade": "tea"})
 
     def arrow(sql: str) -> pa.Table:
-        cut = sql.replace("FROM orders", f"FROM (FROM orders WHERE business_date < DATE '{today}')")
-        return connection.sql(cut).to_arrow_table()
+        return connection.sql(sql).to_arrow_table()
 
     total, process = 0.0, psutil.Process()
     for scorer in (Forecast(), Recommend(), Clusters()):
         moment = dt.datetime.combine(today, dt.time(2), dt.UTC)
         inputs = Inputs(moment, today, scorer.Config(), arrow, settings={"retail": rules}, models=models)
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), time.process_time()
         rows = scorer.score(inputs)
-        seconds = time.perf_counter() - begin
+        seconds, busy = time.perf_counter() - begin, time.process_time() - busy
         total += seconds
-        report.tell(name, f"scorer {scorer.name}: {rows.num_rows:,} customers", f"{seconds:.1f} s")
+        report.tell(
+            name, f"scorer {scorer.name}: {rows.num_rows:,} customers", f"{seconds:.1f} s ({busy:.1f} s of processor)"
+        )
     peak = peak_memory(process) / 2**30
     at_target = customers >= 1_000_000
     report.tell(name, "all three, models fitted on the way", f"{total:.1f} s", "≤ 180 s at 1,000,000", met=total <= 180 if at_target else None)  # fmt: skip

@@ -7,7 +7,7 @@ a year it is stretched by the ratio that MBG/NBD expects between the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from plugins.retail.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 from plugins.retail.models.keeping import Fitted, Refused, on_one_thread
 from plugins.retail.models.linear import Line, fit_log_link
 from plugins.retail.models.metrics import amount_metrics
+from plugins.retail.models.season import NO_SEASON, Season, season_of
 from plugins.retail.models.silence import FEWEST_CUSTOMERS, Bases
 from plugins.retail.models.windows import Windows, windows
 
@@ -60,6 +61,7 @@ class Value:
         window: days of the labels; 0 where there were none.
         visits, money: the regressions; None without labels.
         visits_repair, money_repair: factors for a level that drifts, see :func:`_repair`.
+        season: how much is bought at what time of the year; the regressions know none.
         bands: predicted value (in units) of customers of the judged window in rising bands, with the lowest and highest tenth of
             what came, as shares of the prediction.
     """
@@ -73,6 +75,7 @@ class Value:
     visits_repair: float = 1.0
     money_repair: float = 1.0
     bands: tuple[tuple[float, float, float], ...] = ()
+    season: Season = NO_SEASON
 
     def document(self) -> dict[str, Any]:
         """Return the numbers for a model file."""
@@ -86,6 +89,7 @@ class Value:
             "visits_repair": self.visits_repair,
             "money_repair": self.money_repair,
             "bands": [list(band) for band in self.bands],
+            "season": asdict(self.season),
         }
 
     @classmethod
@@ -94,7 +98,8 @@ class Value:
         lines = {name: Line.of(document[name]) if document[name] else None for name in ("visits", "money")}
         bands = tuple((band[0], band[1], band[2]) for band in document["bands"])
         btyd, gamma = Btyd.of(document["btyd"]), GammaGamma.of(document["gamma"])
-        return cls(**{**document, **lines, "bands": bands, "btyd": btyd, "gamma": gamma})
+        season = Season(document["season"]["begin"], tuple(document["season"]["index"]))
+        return cls(**{**document, **lines, "bands": bands, "btyd": btyd, "gamma": gamma, "season": season})
 
     @property
     def method(self) -> str:
@@ -114,7 +119,7 @@ class Value:
         return np.column_stack([known.features, np.log(np.maximum(visits, 1e-3))])
 
     def in_window(self, known: Snapshot) -> tuple[Floats, Floats]:
-        """Return visits and value expected in the label window, level not repaired."""
+        """Return visits and value expected in a window as long as the labels', level not repaired, of no season."""
         visits, money = self.base(known, self.window)
         if self.visits is None or self.money is None:
             return visits, money
@@ -123,8 +128,8 @@ class Value:
         # Where MBG/NBD finds that nobody leaves, its visits are a shrunken past rate, which still helps; money built on it does not.
         return (visits + own_visits) / 2, own_money if self.btyd.degenerate else (money + own_money) / 2
 
-    def expected(self, known: Snapshot, days: int = YEAR) -> Forecast:
-        """Return what is expected of each customer in the next days, never below 0."""
+    def expected(self, known: Snapshot, today: int, days: int = YEAR) -> Forecast:
+        """Return what is expected of each customer in the days from ``today`` on, never below 0."""
         nothing = np.full(len(known), np.nan)
         if self.visits is None:
             visits, money = self.base(known, days)
@@ -132,7 +137,7 @@ class Value:
         visits, money = self.in_window(known)
         visits, money = visits * self.visits_repair, money * self.money_repair
         low, high = self._interval(money)
-        stretch = self._stretch(known, days)
+        stretch = self._stretch(known, days) * self.season.factor(today, days)
         return Forecast(visits * stretch, money * stretch, low * stretch, high * stretch)
 
     def _stretch(self, known: Snapshot, days: int) -> Floats:
@@ -202,14 +207,16 @@ def _labels(daily: Daily, known: Snapshot, cut: int, days: int) -> tuple[Floats,
 
 
 def _learnt(base: Value, daily: Daily, cuts: tuple[int, ...], days: int) -> Value:
-    """Add the regressions, if there is enough to learn from."""
+    """Add the regressions, if there is enough to learn from; labels are freed of their season first."""
+    season = season_of(daily, max(cuts, default=0) + days)
     features, visits, money = [], [], []
     for cut in cuts:
         known = snapshot(daily, cut, base.unit)
         came, spent = _labels(daily, known, cut, days)
         features.append(base.features(known, base.btyd.expected(known.histories, days / 7)))
-        visits.append(came)
-        money.append(spent / base.unit)
+        factor = season.factor(cut, days)
+        visits.append(came / factor)
+        money.append(spent / base.unit / factor)
     if not features:
         return base
     rows = np.concatenate(features)
@@ -217,7 +224,7 @@ def _learnt(base: Value, daily: Daily, cuts: tuple[int, ...], days: int) -> Valu
     amounts = fit_log_link(COLUMNS, rows, np.concatenate(money), _MONEY)
     if counts is None or amounts is None:
         return base
-    return replace(base, window=days, visits=counts, money=amounts)
+    return replace(base, window=days, visits=counts, money=amounts, season=season)
 
 
 def _unlearnt(model: Value, daily: Daily, today: int, purpose: dict[str, str]) -> Fitted:
@@ -233,7 +240,7 @@ def _judged(
     daily = bases.daily.before(spans.today)
     known = snapshot(daily, spans.judged, judged.unit)
     came, spent = _labels(daily, known, spans.judged, spans.horizon)
-    visits, money = judged.in_window(known)
+    visits, money = _of_season(judged, known, spans.judged)
     base_visits, base_money = judged.base(known, spans.horizon)
     before = _window_before(bases, spans)
     model = replace(
@@ -244,7 +251,7 @@ def _judged(
     )
     good, decision = True, "in use: the first of its recipe"
     if used is not None and (held := Value.of(dict(used.payload))).window == spans.horizon:
-        own = held.in_window(snapshot(daily, spans.judged, held.unit))[1]
+        own = _of_season(held, snapshot(daily, spans.judged, held.unit), spans.judged)[1]
         good = _not_worse(money, own, spent)
         words = "not worse than" if good else "worse than"
         decision = f"{'in use' if good else 'kept, not used'}: {words} {used.version} on the judged window"
@@ -274,9 +281,17 @@ def _window_before(bases: Bases, spans: Windows) -> tuple[float, float]:
     if model.visits is None:
         return 1.0, 1.0
     known = snapshot(daily, earlier.judged, model.unit)
-    pairs = zip(_labels(daily, known, earlier.judged, spans.horizon), model.in_window(known), strict=True)
+    predicted = _of_season(model, known, earlier.judged)
+    pairs = zip(_labels(daily, known, earlier.judged, spans.horizon), predicted, strict=True)
     visits, money = (_ratio(actual, predicted) for actual, predicted in pairs)
     return visits, money
+
+
+def _of_season(model: Value, known: Snapshot, day: int) -> tuple[Floats, Floats]:
+    """Visits and value expected in the label window that begins at a day."""
+    visits, money = model.in_window(known)
+    factor = model.season.factor(day, model.window)
+    return visits * factor, money * factor
 
 
 def _ratio(actual: Floats, predicted: Floats) -> float:
@@ -326,13 +341,14 @@ def _parameters(model: Value) -> dict[str, Any]:
         warnings.append(
             f"frequency and value go together ({model.gamma.correlation:.2f}), which Gamma-Gamma does not allow for"
         )
-    if model.window < YEAR:
-        warnings.append("less than three years of history: the season is not in the forecast")
+    if model.window < YEAR and not model.season.index:
+        warnings.append("less than two years of history: the season is not in the forecast")
     return {
         "method": model.method,
         "mbg_nbd": model.btyd.document(),
         "gamma_gamma": model.gamma.document(),
         "level_repair": {"visits": model.visits_repair, "value": model.money_repair},
+        "season": [round(one, 4) for one in model.season.index],
         "warnings": warnings,
     }
 

@@ -170,7 +170,7 @@ def _values(daily: Daily, today: int, held: Model | Refused, config: ForecastCon
         }
     model = Value.of(dict(held.payload))
     known = snapshot(daily, today, model.unit)
-    found = model.expected(known)
+    found = model.expected(known, today)
     alive = np.full(len(known), np.nan) if model.btyd.degenerate else model.btyd.alive(known.histories)
     return {
         "clv_12m": _numbers(found.value, 2),
