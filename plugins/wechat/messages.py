@@ -107,10 +107,10 @@ class Messenger:
         """Return what is wrong with a row's message, and its body."""
         settings, values = self._config.message, operation.values
         template = self._template(str(values.get(_TEMPLATE) or settings.template_id))
-        given: dict[str, Any] = {
-            **settings.fields,
-            **{key: value for key, value in values.items() if value is not None},
-        }
+        # The settings' texts are for the settings' template; of another one they fill what it has of the same name.
+        is_usual = template.id == settings.template_id
+        defaults = {key: text for key, text in settings.fields.items() if is_usual or key in template.keys}
+        given: dict[str, Any] = {**defaults, **{key: value for key, value in values.items() if value is not None}}
         texts: dict[str, str] = {}
         problems: list[str] = []
         for key, value in given.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def test_texts_come_from_the_row_and_else_from_the_settings(accounts: Rig) -> No
         "SELECT json_extract(body, '$.thing1.value'), json_extract(body, '$.time2.value') FROM messages ORDER BY openid"
     )
     assert [tuple(row) for row in accounts.sim.db.rows(sql)] == [("春茶", "10:00"), ("乌龙", "10:00")]
+
+
+def test_texts_of_the_settings_fill_another_template_where_it_has_fields_of_that_name(accounts: Rig) -> None:
+    accounts.sim.act("accepts", openid=user(1), template_id=EXPIRY)
+    settings = {"template_id": ARRIVAL, "fields": {"thing1": "周年券", "time2": "10:00"}}
+    row = operation(user(1), template_id=EXPIRY, amount2="5元", date3="2026-03-08", enum4="满减券")
+    assert statuses(send(accounts, [row], message=settings)) == [ACCEPTED]
+    assert json.loads(accounts.sim.db.value("SELECT body FROM messages"))["thing1"] == {"value": "周年券"}
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,15 @@ from hub.simulation.server import (
     endpoint,
 )
 
-__all__ = ["BOTH", "MINIPROGRAM", "OFFICIAL", "AccountsBase", "refuse"]
+__all__ = ["BOTH", "DEMO_DAYS", "MINIPROGRAM", "OFFICIAL", "AccountsBase", "refuse"]
 
 OFFICIAL: Final = "official"
 """Group of endpoints that only the official account may call."""
 MINIPROGRAM: Final = "miniprogram"
 BOTH: Final = ""
 
+DEMO_DAYS: Final = 10
+"""Days of statistics that a ready connection reads first: enough to look at, and quick."""
 _MESSAGES: Final[Mapping[int, str]] = {
     40001: "invalid credential, access_token is invalid or not latest", 40002: "invalid grant_type",
     40003: "invalid openid", 40013: "invalid appid", 40029: "invalid code", 40032: "invalid openid list size",
@@ -167,7 +169,8 @@ class AccountsBase(Simulator):
     def connection(self, base_url: str) -> dict[str, object]:
         """Return the keys of the official account's connection."""
         own = self.credentials
-        return {"base_url": base_url, "kind": "official_account", "appid": own["appid"], "secret": own["secret"]}
+        keys = {"base_url": base_url, "kind": "official_account", "appid": own["appid"], "secret": own["secret"]}
+        return {**keys, "metrics_days": DEMO_DAYS}
 
     @property
     def official(self) -> str:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from hub.simulation.server import CHINA
 from hub.titles import Title
+from plugins.wechat.simulator.base import DEMO_DAYS
 from plugins.wechat.simulator.messages import ARRIVAL, EXPIRY
 from plugins.wechat.simulator.pushes import Pushes
 from plugins.wechat.simulator.visits import statistics_of
@@ -45,6 +46,7 @@ kind = "{_MINIPROGRAM}"
 base_url = "{self.base_url}"
 appid = "{own["miniprogram_appid"]}"
 secret = "{own["miniprogram_secret"]}"
+metrics_days = {DEMO_DAYS}
 {self.syncs(self.name)}"""
 
     def syncs(self, connection: str) -> str:
