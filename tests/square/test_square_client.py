@@ -23,7 +23,7 @@ VECTOR = "ds6PiWoaCP/KFwH2ZTn3PCWKY4bZCHRz+pY4EcBY7+Q="
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SquareRig]:
     """The chain's account on a loopback port."""
-    rig = SquareRig(tmp_path_factory.mktemp("served"), square_chain(), page_size=40)
+    rig = SquareRig(tmp_path_factory.mktemp("served"), square_chain(), page_size=100)
     rig.sim.start()
     yield rig
     rig.close()

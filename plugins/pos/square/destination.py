@@ -24,6 +24,7 @@ from hub.titles import Title
 from plugins.pos.square.api import Api
 from plugins.pos.square.client import SquareClient
 from plugins.pos.square.config import SquareConfig
+from plugins.pos.square.mapping.people import LOYALTY_PREFIX
 from plugins.pos.square.source import check_account
 
 __all__ = ["SquareDestination"]
@@ -69,6 +70,9 @@ class SquareDestination(Destination):
                 yield Outcome(operation.id, OutcomeStatus.REJECTED, code, said)
 
     def _carry_out(self, operation: Operation) -> Outcome:
+        if operation.key.startswith(LOYALTY_PREFIX):
+            said = "A loyalty account is in no group; its customer is."
+            return Outcome(operation.id, OutcomeStatus.UNCHANGED, "loyalty_account", said)
         names = [] if operation.kind is OperationKind.DELETE else self._names(operation.values)
         wanted = {self._group(name) for name in names}
         found = self._client.call(Api.CUSTOMER, unit=Unit.ROW, customer_id=operation.key).get("customer") or {}

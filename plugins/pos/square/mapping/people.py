@@ -9,10 +9,20 @@ from typing import Any, Final
 from hub.records import Assurance, Card, Customer, Event, Identifier, IdentifierKind, Store
 from plugins.pos.square.values import currency_of, moment, money, needed, text
 
-__all__ = ["to_customer", "to_loyalty_profile", "to_payment_event", "to_points_event", "to_refund_event", "to_store"]
+__all__ = [
+    "LOYALTY_PREFIX",
+    "to_customer",
+    "to_loyalty_profile",
+    "to_payment_event",
+    "to_points_event",
+    "to_refund_event",
+    "to_store",
+]
 
 _CJK: Final = re.compile(r"[\u3400-\u9fff]")
 _SCOPE: Final = "square/customer"
+LOYALTY_PREFIX: Final = "loyalty-"
+"""What the ids of profiles begin with that are loyalty accounts."""
 _KEPT: Final = (
     "creation_source",
     "group_ids",
@@ -92,7 +102,7 @@ def to_loyalty_profile(row: Mapping[str, Any]) -> Customer:
         found.append(Identifier(kind=IdentifierKind.CUSTOM, value=customer, scope=_SCOPE))
     points = money({"amount": int(row.get("balance") or 0), "currency": "JPY"})
     return Customer(
-        source_id=f"loyalty-{uid}",
+        source_id=f"{LOYALTY_PREFIX}{uid}",
         updated_at=moment(row.get("updated_at"), "updated_at"),
         identifiers=tuple(found),
         points=points,
@@ -119,7 +129,7 @@ def to_points_event(row: Mapping[str, Any], stores: Mapping[str, str]) -> Event:
         source_id=needed(row),
         type="points.changed",
         occurred_at=at,
-        customer_id=f"loyalty-{account}" if account else None,
+        customer_id=f"{LOYALTY_PREFIX}{account}" if account else None,
         channel="store",
         store_id=stores.get(location, location) or None,
         order_id=text(detail.get("order_id")),
