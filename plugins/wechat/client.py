@@ -7,7 +7,7 @@ batchtagging), subscribeMessage.send and bizsend, data-analysis, code2Session, g
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -149,9 +149,9 @@ class WechatClient:
 
     def create_tag(self, name: str) -> int:
         """Make a tag and return its id; not repeated when its outcome is open."""
-        options = CallOptions(group="tags/create", unit=Unit.ROW)
+        path = "/cgi-bin/tags/create"
         answer = self._call(
-            lambda: self._api.post("/cgi-bin/tags/create", {"tag": {"name": name}}, options=options), ""
+            lambda: self._api.post(path, {"tag": {"name": name}}, options=_options(path, Unit.ROW)), path
         )
         return int(answer["tag"]["id"])
 
@@ -200,8 +200,8 @@ class WechatClient:
         """
         path = f"/datacube/{name}"
         body = {"begin_date": f"{begin:%Y%m%d}", "end_date": f"{end:%Y%m%d}"}
-        answer = self._api.query(path, body, options=_options(path, Unit.ROW))
-        return None if answer.code else dict(answer.data)
+        answer = self._call(lambda: self._api.query(path, body, options=_options(path, Unit.ROW)), path)
+        return None if answer.get("errcode") else answer
 
     # A mini-program's own backend.
 
@@ -225,7 +225,8 @@ class WechatClient:
 
     def remaining(self, path: str) -> int | None:
         """Return how many calls of an API are left today; None where the platform does not say."""
-        answer = self._query_plain("/cgi-bin/openapi/quota/get", {"cgi_path": path})
+        asked = "/cgi-bin/openapi/quota/get"
+        answer = self._api.query(asked, {"cgi_path": path}, options=_options(asked, Unit.ROW)).data
         left = (answer.get("quota") or {}).get("remain")
         return None if left is None else int(left)
 
@@ -235,20 +236,17 @@ class WechatClient:
     def _query(self, path: str, body: Mapping[str, Any], unit: Unit = Unit.STREAM) -> dict[str, Any]:
         return self._call(lambda: self._api.query(path, dict(body), options=_options(path, unit)), path)
 
-    def _query_plain(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(self._api.query(path, dict(body), options=_options(path, Unit.ROW)).data)
-
     def _write(self, path: str, body: Mapping[str, Any]) -> None:
         # Saying the same thing again changes nothing more, so these writes may be repeated.
         options = CallOptions(idempotent=True, group=_group(path), unit=Unit.ROW)
         self._call(lambda: self._api.post(path, dict(body), options=options), path)
 
-    def _call(self, make: Any, path: str) -> dict[str, Any]:
+    def _call(self, make: Callable[[], ApiResponse], path: str) -> dict[str, Any]:
         """Make a call; where its limit is reached also after a minute, find out whether the day's quota is spent."""
         try:
-            response: ApiResponse = make()
+            response = make()
         except DeferError as error:
-            if path and code_of(error) == _DAY_QUOTA and self._is_spent(path):
+            if code_of(error) == _DAY_QUOTA and self._is_spent(path):
                 raise DeferError(
                     "The day's quota of this API is spent.",
                     until=self._seconds_to_midnight(),

@@ -76,7 +76,7 @@ class WechatDestination(Destination):
 
     def check(self) -> Sequence[Check]:
         """Try the credential and each permission with one small call."""
-        return checks(self._client, self._settings)
+        return checks(self._client, self._settings, self.runtime.now())
 
     def close(self) -> None:
         """Close the connections."""

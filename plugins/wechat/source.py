@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final
@@ -11,7 +12,7 @@ from hub.records import Customer, Event
 from hub.runtime import Runtime
 from hub.source import Check, ConnectionConfig, CursorKind, Page, Source, State, Stream
 from hub.titles import Title
-from plugins.wechat.client import WechatClient
+from plugins.wechat.client import CHINA, WechatClient
 from plugins.wechat.config import WechatConfig, data_folder
 from plugins.wechat.followers import FollowerReader
 from plugins.wechat.inbox import Inbox
@@ -90,14 +91,14 @@ class WechatSource(Source):
 
     def check(self) -> Sequence[Check]:
         """Try the credential and each permission with one small call."""
-        return checks(self._client, self._settings)
+        return checks(self._client, self._settings, self.runtime.now())
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
 
-def checks(client: WechatClient, config: WechatConfig) -> list[Check]:
+def checks(client: WechatClient, config: WechatConfig, now: dt.datetime) -> list[Check]:
     """Try the credential, the address and each right; what fails says which step of the set-up is missing."""
     found = [_check("credential and address", lambda: f"a token for {client.token_life():.0f} s")]
     if not found[0].ok:
@@ -107,6 +108,9 @@ def checks(client: WechatClient, config: WechatConfig) -> list[Check]:
             _check("followers may be listed", lambda: _followers(client)),
             _check("tags may be listed", lambda: f"{len(client.tags())} tags"),
         ]
+    else:
+        yesterday = now.astimezone(CHINA).date() - dt.timedelta(days=1)
+        found.append(_check("visit statistics may be read", lambda: _visits(client, yesterday)))
     found.append(_check("templates of subscription messages", lambda: f"{len(client.templates())} templates"))
     return found
 
@@ -117,6 +121,11 @@ def _followers(client: WechatClient) -> str:
     # Without it, followers cannot be joined with their orders in mini-programs.
     bound = "" if not rows or rows[0].get("unionid") else "; no unionid: bind the account to 微信开放平台"
     return f"followers can be read{bound}"
+
+
+def _visits(client: WechatClient, day: dt.date) -> str:
+    answer = client.statistics(DAILY_VISITS.apis[0], day, day)
+    return "yesterday's are not made yet" if answer is None else f"{len(answer.get('list') or [])} rows for yesterday"
 
 
 def _check(name: str, attempt: Callable[[], str]) -> Check:

@@ -105,6 +105,10 @@ def test_an_account_without_rights_loses_streams_and_not_the_connection(tmp_path
     with rig(tmp_path, verified=False) as accounts:
         with accounts.source() as source:
             assert [each.ok for each in source.check()] == [True, False, False, True]
+        with accounts.source("miniprogram") as source:
+            checks = source.check()
+        assert [each.ok for each in checks] == [True, False, True]
+        assert "微信认证" in checks[1].message
         with accounts.hub() as hub:
             report = ingest(hub)
     states = {stream.stream: (stream.state, stream.error.code if stream.error else "") for stream in report.streams}
