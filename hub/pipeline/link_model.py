@@ -13,7 +13,7 @@ from hub.context import Hub
 from hub.errors import ConfigError
 from hub.pipeline.identity_state import PREFIX, prepare_identity
 from hub.warehouse.engine import DuckDBEngine
-from identity import IdentityError
+from identity import IdentityError, MissingLibraryError
 from identity.likely import LinkModel, train_profiles
 from identity.likely.profiles import records_query
 
@@ -69,9 +69,10 @@ def train_model(hub: Hub) -> Trained:
         try:
             model = train_profiles(records, at=hub.now())
             pairs = model.pairs(records, least_weight=hub.settings.identity.likely_review)
+        except MissingLibraryError as error:
+            raise ConfigError(error.message, code="extra_missing", hint=error.hint) from error
         except IdentityError as error:
-            code = "extra_missing" if "not installed" in error.message else "link_model_untrained"
-            raise ConfigError(error.message, code=code, hint=error.hint) from error
+            raise ConfigError(error.message, code="link_model_untrained", hint=error.hint) from error
         measured = _measure(engine, records, pairs, hub.settings.identity.likely_join)
     model = LinkModel(model.fields, model.blocks, model.settings, {**model.card, "validation": measured})
     name = f"{_FOLDER}/identity-{model.version}.json"
