@@ -27,9 +27,10 @@ Floats = NDArray[np.float64]
 
 _CHUNK = 100_000
 """Customers worked on at a time, so that memory does not grow with their number."""
+_TERMS = 1000
 _LARGEST_LOG = 600.0
 _NEAR_ONE = 1e-4
-"""The expected number of purchases has a removable singularity at a = 1."""
+"""The expected number of purchases has removable singularities: at a = 1, and at a + b = 1 for BG/NBD."""
 
 
 class Kind(StrEnum):
@@ -122,19 +123,32 @@ class Btyd:
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _expected(self, known: Histories, weeks: float) -> Floats:
-        from scipy.special import hyp2f1
-
         x, age = known.repeats, known.age
         a = self.a if abs(self.a - 1) > _NEAR_ONE else 1 + _NEAR_ONE
-        after = self.b + x if self.kind is Kind.BG else self.b + x + 1
-        third = a + after - 1
+        third = a + self.b + x - (1 if self.kind is Kind.BG else 0)
+        third = np.where(np.abs(third) > _NEAR_ONE, third, _NEAR_ONE)
         z = weeks / (self.alpha + age + weeks)
-        # The series converges badly for frequent buyers; Euler's transformation has small parameters instead.
-        shape = self.r + x
-        series = (1 - z) ** (third - shape - after) * hyp2f1(third - shape, third - after, third, z)
-        shrunk = np.exp(shape * (np.log(self.alpha + age) - np.log(self.alpha + age + weeks)))
-        count = third / (a - 1) * (1 - shrunk * series)
+        # The paper's series has parameters that grow with x; by Euler's transformation its product with ((α+T)/(α+T+t))^(r+x)
+        # has two that do not.
+        product = (1 - z) ** (a - 1) * _hyp2f1(third - self.r - x, a - 1, third, z)
+        count = third / (a - 1) * (1 - product)
         return np.asarray(np.maximum(count / (1 + self._dead_odds(known)), 0.0))
+
+
+def _hyp2f1(first: Floats, second: float, third: Floats, z: Floats) -> Floats:
+    """Gauss's function; summed up where SciPy's overflows, which is where it converges fast: with large third parameters."""
+    from scipy.special import hyp2f1
+
+    found = np.asarray(hyp2f1(first, second, third, z), np.float64)
+    lost = ~np.isfinite(found)
+    if lost.any():
+        a, c, at = first[lost], third[lost], z[lost]
+        term, total = np.ones(len(a)), np.ones(len(a))
+        for k in range(_TERMS):
+            term = term * (a + k) * (second + k) / ((c + k) * (k + 1)) * at
+            total += term
+        found[lost] = total
+    return found
 
 
 def fit_btyd(kind: Kind, known: Histories) -> Btyd:
