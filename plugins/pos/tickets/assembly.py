@@ -112,8 +112,6 @@ def _stage_tickets(connection: duckdb.DuckDBPyConnection, rows: Rows, zone: str)
         "siblings": key_sql(rows.key[:-1]) if len(rows.key) > 1 else "NULL",
     }
     stage(connection, "tickets", rows.tickets, TICKET, key=rows.key, zone=zone, keep=keep)
-    for name in TICKET:
-        _add_missing(connection, "tickets", name, TICKET[name].value)
     late = "bad = 'ordered_at' WHERE bad IS NULL AND ordered_at IS NULL"
     connection.execute(f"UPDATE tickets SET {late}")
 
@@ -125,23 +123,11 @@ def _stage_part(connection: duckdb.DuckDBPyConnection, name: str, rows: Rows, zo
         table = pa.table({column: pa.array([], pa.string()) for column in rows.key})
     keep = {"price": _exact("unit_price", table), "tax": _exact("tax_rate", table)} if name == "lines" else None
     stage(connection, name, table, fields, key=rows.key, zone=zone, keep=keep)
-    for column, kind in fields.items():
-        _add_missing(connection, name, column, kind.value)
 
 
 def _exact(column: str, table: pa.Table) -> str:
     """The value with all its digits: a price without tax is 21.6814159…, and rounding it loses fen on large quantities."""
     return f"try_cast({text_sql(identifier(column))} AS DOUBLE)" if column in table.column_names else "NULL::DOUBLE"
-
-
-_SQL_TYPES: Final = {
-    "text": "VARCHAR", "number": "DECIMAL(18,4)", "time": "TIMESTAMPTZ", "date": "DATE", "flag": "BOOLEAN",
-    "list": "VARCHAR[]",
-}  # fmt: skip
-
-
-def _add_missing(connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str) -> None:
-    connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {identifier(column)} {_SQL_TYPES[kind]}")
 
 
 def _one_per_ticket(connection: duckdb.DuckDBPyConnection) -> None:
@@ -210,7 +196,7 @@ def _work_out_lines(connection: duckdb.DuckDBPyConnection, words: Words, clock: 
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE worked AS
         WITH said AS (
-            SELECT l.* EXCLUDE (kind, quantity, unit_price, list_price), coalesce({_within("l.label", words.lines)}, {_word("l.kind", words.lines, known)}) AS word,
+            SELECT l.* EXCLUDE (kind, quantity, unit_price, list_price), t.rn AS tn, coalesce({_within("l.label", words.lines)}, {_word("l.kind", words.lines, known)}) AS word,
                 coalesce(l.quantity, 1) AS quantity,
                 CAST(CASE WHEN l.tax IS NULL THEN l.unit_price ELSE l.price * (1 + l.tax) END AS DECIMAL(18,4)) AS unit_price,
                 CAST(CASE WHEN l.tax IS NULL THEN l.list_price ELSE l.list_price * (1 + l.tax) END AS DECIMAL(18,4)) AS list_price,
@@ -229,7 +215,7 @@ def _work_out_lines(connection: duckdb.DuckDBPyConnection, words: Words, clock: 
             FROM worth),
         netted AS (
             SELECT *, CAST(coalesce(net_amount, worth - off) AS DECIMAL(18,4)) AS net FROM priced)
-        SELECT source_id, rn, line_id, parent_line_id, product_id, sku_id, barcode, name, category, unit, guide_id, options,
+        SELECT source_id, tn, rn, line_id, parent_line_id, product_id, sku_id, barcode, name, category, unit, guide_id, options,
             list_price, unit_price, CASE WHEN word IN ('discount', 'rounding') THEN word
                 ELSE coalesce(nullif(word, 'refund'), 'item') END AS kind,
             CASE WHEN returned THEN -abs(quantity) ELSE quantity END AS quantity,
@@ -258,7 +244,7 @@ def _work_out_tenders(connection: duckdb.DuckDBPyConnection, words: Words) -> No
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE paid AS
         SELECT * FROM (
-            SELECT p.source_id, p.rn, p.method AS method_text, {_tender_word(words)} AS method, p.reference, p.paid_at,
+            SELECT p.source_id, t.rn AS tn, p.rn, p.method AS method_text, {_tender_word(words)} AS method, p.reference, p.paid_at,
                 {_word("p.kind", words.tender_kinds, ("sale", "refund", "skip"))} AS word,
                 coalesce({_ticket_word(words, "t.kind")} = 'refund', false) OR coalesce(word = 'refund', false) AS returned,
                 p.amount - coalesce(p.change_amount, 0) AS given,
@@ -377,15 +363,16 @@ def _tables(connection: duckdb.DuckDBPyConnection, words: Words, clock: Clock) -
     connection.execute(f"CREATE OR REPLACE TEMP TABLE summed AS {_summed(words, clock)}")
     by_name = {table.name: table for table in child_tables(Order)}
     original = "CASE WHEN original_id IS NOT NULL THEN coalesce(siblings || '/', '') || original_id END"
+    off = json_extra({"balance_difference": "CAST(difference AS VARCHAR)"}, onto="extra")
     order_columns = {
         **{name: name for name in _SAME},
         "source_id": "source_id", "number": "coalesce(number, source_id)", "kind": "kind", "status": "status", "business_date": "day", "time_text": "given_time",
         "original_id": original, "currency": f"coalesce(currency, {literal(clock.currency)})", "discount_amount": "off",
         "rounding_amount": "rounding", "tax_amount": "tax_amount", "tax_inclusive": "NOT coalesce(tax_exclusive, false)",
         "total_amount": "total", "coupons": "CASE WHEN coupon_no IS NULL THEN [] ELSE [coupon_no] END", "flags": "flags",
-        "extra": json_extra({"balance_difference": "CAST(difference AS VARCHAR)"}, onto="extra"),
+        "extra": f"CASE WHEN difference IS NULL THEN extra ELSE {off} END",
     }  # fmt: skip
-    place = "row_number() OVER (PARTITION BY source_id ORDER BY rn) - 1"
+    place = "row_number() OVER (PARTITION BY tn ORDER BY rn) - 1"
     line_names = (
         "source_id", "line_id", "parent_line_id", "kind", "product_id", "sku_id", "barcode", "name", "category", "quantity", "unit",
         "list_price", "unit_price", "tax_amount", "cost_amount", "guide_id", "options",

@@ -21,8 +21,12 @@ def identifiers_sql(source: str, scope: str) -> str:
         source: a relation.
         scope: within what member and card numbers are unique.
     """
+    # Of most tickets nobody is known: only the others are looked at closely.
+    somebody = " OR ".join(f"{name} IS NOT NULL" for name in IDENTIFIERS)
     found = ", ".join(_one(name, assurance, scope) for name, assurance in IDENTIFIERS.items())
-    listed = f"SELECT source_id, list_filter([{found}], i -> i.value IS NOT NULL) AS found FROM {source}"
+    listed = (
+        f"SELECT source_id, list_filter([{found}], i -> i.value IS NOT NULL) AS found FROM {source} WHERE {somebody}"
+    )
     return (
         "SELECT source_id, CAST(place - 1 AS INTEGER) AS position, item.kind AS kind, item.value AS value, item.scope AS scope, "
         "item.assurance AS assurance FROM (SELECT source_id, unnest(found) AS item, generate_subscripts(found, 1) AS place "

@@ -25,6 +25,16 @@ _CODES: Final[Mapping[Kind, str]] = {
     Kind.CLOCK: "time_unreadable",
     Kind.FLAG: "flag_unreadable",
 }
+_TYPES: Final[Mapping[Kind, str]] = {
+    Kind.TEXT: "VARCHAR",
+    Kind.NUMBER: "DECIMAL(18,4)",
+    Kind.TIME: "TIMESTAMPTZ",
+    Kind.DATE: "DATE",
+    Kind.CLOCK: "TIME",
+    Kind.FLAG: "BOOLEAN",
+    Kind.FLOAT: "DOUBLE",
+    Kind.LIST: "VARCHAR[]",
+}
 
 
 def literal(text: str) -> str:
@@ -69,23 +79,33 @@ def stage(
         keep: further columns, name to SQL over the raw rows.
     """
     connection.register(f"{name}_arrow", rows)
-    # Once into DuckDB's own form: everything after it reads columns that are already there.
-    numbered = f"CREATE OR REPLACE TEMP TABLE {name}_raw AS SELECT row_number() OVER () AS rn, * FROM {name}_arrow"
-    connection.execute(numbered)
-    connection.unregister(f"{name}_arrow")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {name}_raw AS SELECT row_number() OVER () AS rn, * FROM {name}_arrow"
+    )
     present = [field for field in rows.column_names if field in fields]
     typed = [f"{_value(rows, field, fields[field], zone)} AS {identifier(field)}" for field in present]
+    absent = [f"NULL::{_TYPES[kind]} AS {identifier(field)}" for field, kind in fields.items() if field not in present]
     more = [f"{sql} AS {identifier(alias)}" for alias, sql in (keep or {}).items()]
     columns = ", ".join([f"{key_sql(key)} AS source_id", "rn AS rn", *typed, *more])
-    bad = _bad([field for field in present if fields[field] in _CODES])
-    texts = [f"{text_sql(identifier(field))} AS {identifier('raw ' + field)}" for field in present]
-    inner = f"SELECT {', '.join([columns, *texts])} FROM {name}_raw"
-    listed = ", ".join(identifier(each) for each in ["source_id", "rn", *present, *(keep or {})])
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {listed}, {bad} AS bad FROM ({inner})")
+    readable = [field for field in present if fields[field] in _CODES]
+    given = [f"{_given(rows, field)} AS {identifier('given ' + field)}" for field in readable]
+    inner = f"SELECT {', '.join([columns, *given])} FROM {name}_raw"
+    listed = ", ".join([*(identifier(each) for each in ["source_id", "rn", *present, *(keep or {})]), *absent])
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {listed}, {_bad(readable)} AS bad FROM ({inner})"
+    )
+
+
+def _given(rows: pa.Table, field: str) -> str:
+    """The SQL of whether there is a value; of texts, whether there is more than blanks."""
+    column, kind = identifier(field), rows.schema.field(field).type
+    return (
+        f"{column} IS NOT NULL" if _numeric(kind) or pa.types.is_timestamp(kind) else f"{text_sql(column)} IS NOT NULL"
+    )
 
 
 def _bad(fields: Sequence[str]) -> str:
-    whens = [f"WHEN {identifier(f)} IS NULL AND {identifier('raw ' + f)} IS NOT NULL THEN {literal(f)}" for f in fields]
+    whens = [f"WHEN {identifier(f)} IS NULL AND {identifier('given ' + f)} THEN {literal(f)}" for f in fields]
     missing = "WHEN source_id IS NULL THEN 'key'"
     return f"CASE {' '.join([missing, *whens])} END"
 
