@@ -118,3 +118,34 @@ def test_records_of_some_customers_equal_those_of_all() -> None:
     whole, part = identity.golden_records(found), identity.golden_records(found, ["c1"])
     for all_rows, some in ((whole.fields, part.fields), (whole.contacts, part.contacts)):
         assert some.to_pylist() == [row for row in all_rows.to_pylist() if row["customer"] == "c1"]
+
+
+def test_the_owner_s_order_of_sources_comes_before_frequency_and_never_before_assurance() -> None:
+    people = [
+        {"profile": "pos:1", "name": "王芳", "birthday": "1990-05-17", "birthday_assurance": "typed_by_staff"},
+        {"profile": "wm:1", "name": "王方", "birthday": "1990-05-18", "birthday_assurance": "authorised"},
+        {"profile": "wm:2", "name": "王方", "last_seen": AT},
+    ]
+    found = state(people, card("pos:1", "wm:1", "wm:2"))
+    held = {
+        row["field"]: row["value"]
+        for row in identity.golden_records(found, sources=["pos"]).fields.to_pylist()
+        if row["place"] == 1
+    }
+    assert (held["name"], held["birthday"]) == ("王芳", "1990-05-18")
+
+
+def test_a_bounce_holds_until_the_contact_is_seen_again_and_an_opt_out_for_the_whole_customer() -> None:
+    ids = [*card("a", "b"), a_phone("a", 1), a_phone("b", 2), a_phone("c", 3)]
+    found = state([{"profile": "a", "name": "王芳"}, {"profile": "b"}, {"profile": "c", "name": "李强"}], ids)
+
+    def states(*reports: dict[str, object]) -> dict[tuple[str, str], tuple[str, bool]]:
+        reported = pa.Table.from_pylist(list(reports), schema=identity.REPORTED)
+        rows = identity.golden_records(found, reported=reported).contacts.to_pylist()
+        return {(row["customer"], row["value"][-1]): (row["state"], row["primary"]) for row in rows}
+
+    number = {"profile": "a", "kind": "phone", "value": f"+86{phone(1)}"}
+    assert states({**number, "state": "bounced", "at": AT})[("c1", "1")] == ("bounced", False)
+    assert states({**number, "state": "bounced", "at": AT - 20 * DAY})[("c1", "1")][0] == "usable"
+    out = states({"profile": "b", "state": "opted_out", "at": AT})
+    assert [out[key][0] for key in sorted(out)] == ["opted_out", "opted_out", "usable"]

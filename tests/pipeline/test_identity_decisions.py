@@ -219,3 +219,29 @@ def test_tickets_of_an_unknown_payer_join_when_the_payer_becomes_known(street: S
 
 def payer(token: str) -> Identifier:
     return card(f"{token}-0001").model_copy(update={"kind": IdentifierKind.PAYMENT_TOKEN})
+
+
+def test_no_log_tells_who_people_are(street: Street, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    street.tell(member("1", phone(1), name="王芳"), member("2", phone(1)), ticket("t1", phone(1)))
+    street.resolve()
+    unmerge(street.hub, ["pos:2"], reason="asked")
+    told = caplog.text + str([(row.subject, row.detail) for row in street.hub.store.audit_log()])
+    assert not any(secret in told for secret in ("15400000001", "王芳", "+86"))
+
+
+def test_a_merge_and_its_undoing_add_nothing_up(street: Street) -> None:
+    """What a customer spent is recomputed from the tickets, never carried over."""
+    street.tell(*(ticket(f"t{n}", buyer=str(n % 2)) for n in range(6)))
+    street.resolve()
+
+    def spent() -> list[int]:
+        sql = """SELECT sum(total_amount)::INTEGER FROM orders JOIN links ON links.profile = orders.connection || ':' || orders.customer_id
+                 GROUP BY links.customer_id ORDER BY 1"""
+        return [row[0] for row in street.rows(sql)]
+
+    assert spent() == [3, 3]
+    merge(street.hub, ["pos:0", "pos:1"], reason="one person")
+    assert spent() == [6]
+    unmerge(street.hub, ["pos:1"], reason="a mistake")
+    assert spent() == [3, 3]
