@@ -36,8 +36,8 @@ class Season:
         """Return the mean index of the days from ``day`` on: 1 for a whole year."""
         if not self.index:
             return 1.0
-        place = ((np.arange(day, day + days) - self.begin) % 365 // _PART).astype(np.int64)
-        return float(np.array(self.index)[np.minimum(place, _PARTS - 1)].mean())
+        of_day = np.array(self.index)[np.minimum(np.arange(365) // _PART, _PARTS - 1).astype(np.int64)]
+        return float(of_day[(np.arange(day, day + days) - self.begin) % 365].mean() / of_day.mean())
 
 
 NO_SEASON = Season()
