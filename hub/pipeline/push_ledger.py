@@ -40,32 +40,31 @@ def load_ledger(
         folder: where copies of large ledgers are kept; None for no copy.
         large: number of rows from which on one is kept.
     """
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE ledger ({_COLUMNS})")
     rows = store.deliveries.ledger_rows(connection, target)
     copy = _copy_of(folder, connection, target) if folder is not None and rows >= large else None
-    changed = rows
     if copy is not None and copy.exists():
-        changed = _load_copy(engine, store, connection, target, copy)
+        changed = _view_of(engine, store, connection, target, copy)
         if engine.value("SELECT count(*) FROM ledger") == rows:
             if changed > rows * _STALE:
                 _keep(engine, copy)
             return
-        engine.execute("DELETE FROM ledger")
+        engine.execute("DROP VIEW ledger")
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE ledger ({_COLUMNS})")
     _load(engine, store, connection, target, "ledger", after=-1)
     if copy is not None:
         _keep(engine, copy)
 
 
-def _load_copy(engine: Engine, store: Store, connection: str, target: str, copy: Path) -> int:
-    """Load the copy, and what changed since it was made; return how many rows that were."""
-    through = engine.value(f"SELECT max(touched) FROM read_parquet({literal(str(copy))})")
+def _view_of(engine: Engine, store: Store, connection: str, target: str, copy: Path) -> int:
+    """Read the copy in place, with what changed since it was made; return how many rows that were."""
+    file = f"read_parquet({literal(str(copy))})"
+    through = engine.value(f"SELECT max(touched) FROM {file}")
     engine.execute(f"CREATE OR REPLACE TEMP TABLE ledger_changes ({_COLUMNS})")
     _load(engine, store, connection, target, "ledger_changes", after=int(through or 0))
-    engine.execute(
-        f"INSERT INTO ledger BY NAME FROM read_parquet({literal(str(copy))}) ANTI JOIN ledger_changes USING (key)"
-    )
-    engine.execute("INSERT INTO ledger FROM ledger_changes")
-    return int(engine.value("SELECT count(*) FROM ledger_changes"))
+    changed = int(engine.value("SELECT count(*) FROM ledger_changes"))
+    same = f"SELECT * FROM {file} ANTI JOIN ledger_changes USING (key)" if changed else f"FROM {file}"
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW ledger AS {same} UNION ALL BY NAME FROM ledger_changes")
+    return changed
 
 
 def _load(engine: Engine, store: Store, connection: str, target: str, table: str, *, after: int) -> None:

@@ -24,7 +24,7 @@ from hub.errors import ConfigError, Problem
 from hub.pipeline.push_ledger import load_ledger
 from hub.pipeline.push_mapping import mapping_change
 from hub.pipeline.push_select import Policy, Selector
-from hub.pipeline.push_values import Mapper, field_problems, transformed
+from hub.pipeline.push_values import Mapper, field_problems, reads_segments, transformed
 from hub.segments import check_where
 from hub.store.corrections import Correction
 from hub.store.store import Store
@@ -57,7 +57,7 @@ _VERBS = {
 
 _TOLD = """
     SELECT u.key, u.customer_id, if(u.detail IS NULL, NULL, to_json({{'field': u.detail}})::VARCHAR),
-           u.code || coalesce(':' || u.detail, ''), NULL, 0, u.code, false, u.kind,
+           u.code || coalesce(':' || u.detail, ''), NULL, 0, u.code, false, false, u.kind,
            if(l.attempted_hash = u.code || coalesce(':' || u.detail, '') AND l.outcome = u.kind, 'told', u.kind)
     FROM {source} AS u LEFT JOIN ledger AS l ON l.key = u.key"""
 """Rows that are told, not sent; each once as long as the reason stays the same."""
@@ -216,34 +216,49 @@ class Planner:
         values, missing = (
             ("NULL::VARCHAR", "NULL::VARCHAR") if removes else (mapper.values(once=False), mapper.missing())
         )
+        by_customer = self.sync.key == "customer_id"
+        key = transformed("c.customer_id" if by_customer else "k.key", self.sync.key_transforms)
+        keys = "" if by_customer else f"LEFT JOIN ({self._keys()}) AS k ON k.customer_id = c.customer_id"
         fault = self.engine.attempt(
             f"""CREATE OR REPLACE TEMP TABLE wanted AS
-                SELECT c.customer_id, {transformed("k.key", self.sync.key_transforms)} AS key, {values} AS values,
+                SELECT *, md5(values) AS hash, md5(old_values) AS old_hash FROM (
+                SELECT c.customer_id, {key} AS key, {values} AS values,
                        {once}::VARCHAR AS first_values, {missing} AS missing, c.profiles,
                        {self.change.before if self.change else "NULL::VARCHAR"} AS old_values,
                        {self.change.kept if self.change else "NULL::VARCHAR"} AS old_kept
-                FROM {self.selector.customers()} AS c
-                LEFT JOIN ({self._keys()}) AS k ON k.customer_id = c.customer_id
-                LEFT JOIN (SELECT customer_id, list(segment ORDER BY segment) AS names
-                           FROM {self.selector.members()} GROUP BY ALL) AS s ON s.customer_id = c.customer_id"""
+                FROM {self.selector.customers()} AS c {keys} {self._segments_join()})"""
         )
         if fault:
             raise _cannot_plan(self.name, [("where", fault)])
-        # Of several customers with one key, the one with the most profiles gets it; the others are told as invalid.
-        first = "row_number() OVER (PARTITION BY key ORDER BY profiles DESC, customer_id)"
-        self.engine.execute(
-            f"""CREATE OR REPLACE TEMP TABLE desired AS
-                SELECT key, customer_id, values, first_values, md5(values) AS hash, md5(old_values) AS old_hash,
-                       coalesce(old_kept = values, false) AS carried FROM wanted
-                WHERE key IS NOT NULL AND missing IS NULL QUALIFY {first} = 1"""
-        )
+        self._choose(unique=by_customer and not self.sync.key_transforms)
+
+    def _segments_join(self) -> str:
+        """Join the segments of each customer, if any value is made of them."""
+        reads = [name for field in self.sync.fields.values() for name in field.reads]
+        if self.change is None and not any(reads_segments(name) for name in reads):
+            return ""
+        return f"""LEFT JOIN (SELECT customer_id, list(segment ORDER BY segment) AS names
+                   FROM {self.selector.members()} GROUP BY ALL) AS s ON s.customer_id = c.customer_id"""
+
+    def _choose(self, *, unique: bool) -> None:
+        """``desired`` and ``unusable`` from ``wanted``; customers' own ids need no choosing."""
+        desired = """SELECT key, customer_id, values, first_values, hash, old_hash, coalesce(old_kept = values, false) AS carried
+                     FROM wanted WHERE key IS NOT NULL AND missing IS NULL"""
+        code = "CASE WHEN w.key IS NULL THEN 'no_key' WHEN w.missing IS NOT NULL THEN 'value_missing' ELSE 'key_shared' END"
+        left_over = "wanted AS w WHERE w.missing IS NOT NULL"
+        if unique:
+            self.engine.execute(f"CREATE OR REPLACE TEMP VIEW desired AS {desired}")
+        else:
+            # Of several customers with one key, the one with the most profiles gets it; the others are told as invalid.
+            first = "row_number() OVER (PARTITION BY key ORDER BY profiles DESC, customer_id)"
+            self.engine.execute(f"CREATE OR REPLACE TEMP TABLE desired AS {desired} QUALIFY {first} = 1")
+            left_over = """wanted AS w LEFT JOIN desired AS d ON d.key = w.key AND d.customer_id = w.customer_id
+                           WHERE d.key IS NULL AND w.customer_id NOT IN (SELECT customer_id FROM desired)"""
         self.engine.execute(
             f"""CREATE OR REPLACE TEMP TABLE unusable AS
-               SELECT '~' || w.customer_id AS key, w.customer_id, '{INVALID}' AS kind,
-                      any_value(CASE WHEN w.key IS NULL THEN 'no_key' WHEN w.missing IS NOT NULL THEN 'value_missing'
-                                ELSE 'key_shared' END) AS code, any_value(w.missing) AS detail
-               FROM wanted AS w LEFT JOIN desired AS d ON d.key = w.key AND d.customer_id = w.customer_id
-               WHERE d.key IS NULL AND w.customer_id NOT IN (SELECT customer_id FROM desired) GROUP BY w.customer_id
+               SELECT '~' || w.customer_id AS key, w.customer_id, '{INVALID}' AS kind, any_value({code}) AS code,
+                      any_value(w.missing) AS detail
+               FROM {left_over} GROUP BY w.customer_id
                UNION ALL
                SELECT '~' || customer_id, customer_id, '{SUPPRESSED}', code, NULL FROM held"""
         )
@@ -274,12 +289,17 @@ class Planner:
         # else leave it to a person.
         repeatable = "true" if self.target.idempotent else "false"
         doubtful = f"(coalesce(l.doubtful, false) AND {repeatable})"
+        # Rows that need nothing are the most: they are counted, and kept only for targets that take the whole set.
+        at_rest = (
+            "kind = 'keep' AND l.outcome IN ('accepted', 'unchanged') AND (l.accepted_hash = d.hash OR NOT d.carried)"
+        )
+        shown = "true" if self.target.whole_set else f"NOT coalesce({at_rest}, false)"
         self.engine.execute(
             f"""CREATE OR REPLACE TEMP TABLE work AS
                 SELECT coalesce(d.key, l.key) AS key, coalesce(d.customer_id, l.customer_id) AS customer_id,
                        if(l.accepted_hash IS NULL, coalesce(d.first_values, d.values), d.values) AS values,
                        coalesce(d.hash, '') AS hash, l.remote_id, {version} AS version, '' AS code,
-                       l.outcome = 'unknown' AND {same} AND NOT {repeatable} AS in_doubt,
+                       l.outcome = 'unknown' AND {same} AND NOT {repeatable} AS in_doubt, d.key IS NOT NULL AS selected,
                        CASE WHEN d.key IS NOT NULL THEN {_VERBS.get(mode, _WRITES)}
                             WHEN (l.accepted_hash IS NOT NULL OR {doubtful}) AND {mine} THEN '{leaves}'
                             ELSE 'gone' END AS verb,
@@ -289,11 +309,12 @@ class Planner:
                             WHEN in_doubt THEN 'wait'
                             ELSE verb END AS kind
                 FROM desired AS d FULL JOIN (FROM ledger WHERE key NOT LIKE '~%') AS l ON l.key = d.key
+                WHERE kind <> 'gone' AND {shown}
                 UNION ALL {_TOLD.format(source="unusable")}"""
         )
 
     def _cap(self) -> None:
-        """Hold back rows of customers who have been reached often enough for now; what is there already stays."""
+        """Hold back rows of customers who have been reached as often as the caps allow; what is there already stays."""
         most = self.selector.load_remaining()
         if most is None:
             return
@@ -318,7 +339,7 @@ class Planner:
             delete=found.get("delete", 0),
             invalid=found.get(INVALID, 0),
             suppressed=found.get(SUPPRESSED, 0),
-            unchanged=found.get("keep", 0),
+            unchanged=self._unchanged(),
             waiting=found.get("wait", 0) + found.get("told", 0) + found.get("capped", 0),
             given_up=found.get("given_up", 0),
             absent=found.get("absent", 0),
@@ -335,6 +356,11 @@ class Planner:
             )
             counts.notes.append(self.change.note(int(touched)))
         return counts
+
+    def _unchanged(self) -> int:
+        """Selected rows that need nothing."""
+        moving = "SELECT count(*) FROM work WHERE selected AND kind <> 'keep'"
+        return int(self.engine.value(f"SELECT (SELECT count(*) FROM desired) - ({moving})"))
 
     def settled(self, size: int) -> Iterator[list[Correction]]:
         """Yield the rows that are as they should be although the ledger does not say so.

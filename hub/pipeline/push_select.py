@@ -24,7 +24,7 @@ HELD_REASONS = {
     "consent_denied": "The customer has said no to this.",
     "consent_unknown": "No consent to this is known of the customer.",
     "holdout": "The customer belongs to the experiment's group that is told nothing.",
-    "frequency_cap": "The customer has been reached often enough for now.",
+    "frequency_cap": "The customer has been reached as often as the caps allow.",
 }
 """Codes of rows that are held back, with the reason in words."""
 

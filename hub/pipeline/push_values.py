@@ -12,7 +12,7 @@ from hub.segments import check_where
 from hub.sync_settings import FieldSettings, Scalar, SyncSettings
 from hub.warehouse.engine import literal, quoted
 
-__all__ = ["SEGMENTS", "Mapper", "field_problems", "transformed"]
+__all__ = ["SEGMENTS", "Mapper", "field_problems", "reads_segments", "transformed"]
 
 SEGMENTS = "segments"
 _SEGMENT_PREFIX = "segment:"
@@ -33,6 +33,11 @@ def transformed(value: str, transforms: Iterable[str]) -> str:
     for name in transforms:
         value = _TRANSFORMS[name].format(f"({value})")
     return value
+
+
+def reads_segments(source: str) -> bool:
+    """Whether a value is made of segments."""
+    return source == SEGMENTS or source.startswith(_SEGMENT_PREFIX)
 
 
 def field_problems(field: FieldSettings, columns: Mapping[str, str], segments: Iterable[str]) -> list[str]:
@@ -66,6 +71,10 @@ class Mapper:
         fields = {name: field for name, field in sorted(self.sync.fields.items()) if once or not field.set_if_empty}
         if not fields:
             return "'{}'"
+        if not any(field.null == "omit" or self._is_decimal(field) for field in fields.values()):
+            # The same text as below, made at once.
+            inner = ", ".join(f"{literal(name)}: {self._final(field)}" for name, field in fields.items())
+            return f"to_json({{{inner}}})::VARCHAR"
         pieces = ", ".join(self._piece(name, field) for name, field in fields.items())
         return f"'{{' || concat_ws(',', {pieces}) || '}}'"
 
@@ -87,11 +96,14 @@ class Mapper:
     def _text(self, field: FieldSettings) -> str:
         """SQL of a value as JSON text."""
         value = self._final(field)
-        plain = field.source and not field.transforms and not field.values and field.default is None
-        if plain and self.columns.get(field.source, "").startswith("DECIMAL"):
+        if self._is_decimal(field):
             # Not by way of a JSON number, which is a double; and 1.0000 and 1.00 are one value, whatever the trait's type.
             return f"regexp_replace(regexp_replace(({value})::VARCHAR, '(\\.[0-9]*?)0+$', '\\1'), '\\.$', '')"
         return f"to_json({value})::VARCHAR"
+
+    def _is_decimal(self, field: FieldSettings) -> bool:
+        plain = bool(field.source) and not field.transforms and not field.values and field.default is None
+        return plain and self.columns.get(field.source, "").startswith("DECIMAL")
 
     def _final(self, field: FieldSettings) -> str:
         value = transformed(self._origin(field), field.transforms)
