@@ -19,6 +19,9 @@ _LIMITS: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+_HEAD: Final = 4096
+
+
 class BrokenFileError(Exception):
     """The file cannot be read on; ``code`` says why."""
 
@@ -37,23 +40,28 @@ def transactions(stream: IO[bytes]) -> Iterator[etree._Element]:
         BrokenFileError: it declares a document type (``doctype_refused``), or it ends or breaks in the middle (``xml_broken``).
     """
     try:
-        for event, element in etree.iterparse(stream, events=("start", "end"), **_LIMITS):
-            if event == "start":
-                if element.getparent() is None:
-                    _refuse_doctype(element)
-                continue
-            if local(element) != "Transaction" or _inside_another(element):
-                continue
-            yield element
-            _forget(element)
+        _refuse_doctype(stream)
+        # Only the ends of transactions come back from the parser: an event per element would cost more than the parsing.
+        for _, element in etree.iterparse(stream, events=("end",), tag="{*}Transaction", **_LIMITS):
+            if not _inside_another(element):
+                yield element
+                _forget(element)
     except etree.XMLSyntaxError as error:
         line = error.lineno or 0
         raise BrokenFileError(f"The XML ends or breaks at line {line}: {error.msg}.", "xml_broken") from None
 
 
-def _refuse_doctype(root: etree._Element) -> None:
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise BrokenFileError("The file declares a document type, which a POSLog has not.", "doctype_refused")
+def _refuse_doctype(stream: IO[bytes]) -> None:
+    """Read up to the root element, look whether a document type stands before it, and go back to the beginning."""
+    parser = etree.XMLPullParser(events=("start",), **_LIMITS)
+    while block := stream.read(_HEAD):
+        parser.feed(block)
+        root = next((element for _, element in parser.read_events()), None)
+        if root is not None:
+            if root.getroottree().docinfo.internalDTD is not None:
+                raise BrokenFileError("The file declares a document type, which a POSLog has not.", "doctype_refused")
+            break
+    stream.seek(0)
 
 
 def _inside_another(element: etree._Element) -> bool:
