@@ -223,7 +223,7 @@ def warning_figures(report: Report, name: str, sales: Sales, truth: pd.DataFrame
     limit = last + TEA_SLEEPING
     warned = leavers & (first_alert < limit)
     lead = (limit - first_alert)[warned]
-    report.tell(name, f"early warning: of {int(leavers.sum())} who left, told before the silence limit", f"{warned.sum() / max(leavers.sum(), 1):.1%}")  # fmt: skip
+    report.tell(name, f"early warning: of {int(leavers.sum())} who left, chance from 0.5 before the silence limit", f"{warned.sum() / max(leavers.sum(), 1):.1%}")  # fmt: skip
     report.tell(name, "early warning: days before the silence limit, median", f"{np.median(lead):.0f}", "30–60", met=bool(30 <= np.median(lead) <= 60))  # fmt: skip
 
 
