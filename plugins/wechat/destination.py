@@ -35,6 +35,7 @@ MESSAGE: Final = Target(
     modes=frozenset({Mode.UPSERT}),
     batch_size=50,
     idempotent=False,
+    can_look_up=True,
     description="One message per row to people who have agreed to its template; checked before, never sent twice.",
 )
 
@@ -66,13 +67,17 @@ class WechatDestination(Destination):
         """Give the hub's tags of every follower who has any."""
         return self._tagger.read_back() if target.name == TAG.name else super().read_back(target)
 
-    def look_up(self, target: Target, operations: Iterable[Operation], since: dt.datetime) -> Iterator[Outcome]:  # noqa: ARG002
-        """Tell what became of messages that a killed run left open; see :meth:`Messenger.look_up`.
+    def holds(self, target: Target, operation: Operation | None, rows: Sequence[RemoteRow]) -> bool:
+        """Tell whether a follower has just the wanted tags of the hub."""
+        return (
+            self._tagger.holds(operation, rows) if target.name == TAG.name else super().holds(target, operation, rows)
+        )
 
-        Raises:
-            KeyError: a target whose operations may simply be repeated.
-        """
-        return {MESSAGE.name: self._messenger.look_up}[target.name](list(operations))
+    def look_up(self, target: Target, operations: Iterable[Operation], since: dt.datetime) -> Iterator[Outcome]:
+        """Tell what became of messages that a killed run left open; see :meth:`Messenger.look_up`."""
+        if target.name != MESSAGE.name:
+            return super().look_up(target, operations, since)
+        return self._messenger.look_up(list(operations), since)
 
     def check(self) -> Sequence[Check]:
         """Try the credential and each permission with one small call."""

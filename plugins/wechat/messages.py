@@ -76,6 +76,8 @@ class Messenger:
         self._templates: Mapping[str, Template] | None = None
         self._unanswered = 0
         self._lock = threading.Lock()
+        # The log begins before the hub writes down what it is about to send, so that it can answer for all of it.
+        self._log().close()
 
     def write(self, operations: Sequence[Operation]) -> Iterator[Outcome]:
         """Send each message once.
@@ -92,7 +94,7 @@ class Messenger:
                 yield Outcome(operation.id, OutcomeStatus.INVALID, "message_invalid", f"{text[:1].upper()}{text[1:]}.")
             else:
                 messages.append(_Message(operation, body))
-        log = SentLog(self._folder)
+        log = self._log()
         try:
             log.prune(self._runtime.now())
             workers = self._config.concurrency
@@ -192,18 +194,29 @@ class Messenger:
             self._unanswered += 1
         return Outcome(operation.id, OutcomeStatus.UNKNOWN, error.code, "No answer came; it is not sent again.")
 
-    def look_up(self, operations: Sequence[Operation]) -> Iterator[Outcome]:
+    def look_up(self, operations: Sequence[Operation], since: dt.datetime) -> Iterator[Outcome]:
         """Tell from the log what became of messages that a killed run left open.
+
+        Args:
+            operations: as they were handed over.
+            since: a moment before the first of them was.
 
         Returns:
             ``accepted`` for what the platform has taken, ``deferred`` (code ``not_sent``) for what may be sent again, and
-            ``unknown`` for what was under way.
+            ``unknown`` for what was under way, and for everything that a log begun later says nothing of.
         """
-        log = SentLog(self._folder)
+        log = self._log()
         try:
-            yield from [_known(operation, log.state(operation.id)) for operation in operations]
+            is_complete = log.begun_at <= since
+            states = {operation.id: log.state(operation.id) for operation in operations}
         finally:
             log.close()
+        for operation in operations:
+            state = states[operation.id]
+            yield _known(operation, SentState.BEGUN if state is SentState.NEVER and not is_complete else state)
+
+    def _log(self) -> SentLog:
+        return SentLog(self._folder, self._runtime.now())
 
 
 def _known(operation: Operation, state: SentState) -> Outcome:

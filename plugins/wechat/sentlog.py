@@ -12,10 +12,11 @@ from typing import Final
 __all__ = ["SentLog", "SentState"]
 
 _KEPT: Final = dt.timedelta(days=180)
-_TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS sent (operation TEXT PRIMARY KEY, state TEXT NOT NULL, msgid TEXT, at TEXT NOT NULL)"
-    " WITHOUT ROWID"
-)
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS sent (
+  operation TEXT PRIMARY KEY, state TEXT NOT NULL, msgid TEXT, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS begun (at TEXT NOT NULL);
+"""
 
 
 class SentState(StrEnum):
@@ -34,21 +35,28 @@ class SentLog:
 
     Args:
         folder: the connection's folder.
+        now: the present instant; when a new log begins.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now: dt.datetime) -> None:
         path = folder / "sent.db"
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.execute("PRAGMA journal_mode=WAL")
         # What is noted must outlive the machine: the message it stands for cannot be taken back.
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(_TABLE)
+        self._db.executescript(_TABLES)
+        self._db.execute("INSERT INTO begun SELECT ? WHERE NOT EXISTS (SELECT * FROM begun)", [now.isoformat()])
         path.chmod(0o600)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @property
+    def begun_at(self) -> dt.datetime:
+        """When the log begins: it knows nothing of what was sent before."""
+        return dt.datetime.fromisoformat(self._db.execute("SELECT min(at) FROM begun").fetchone()[0])
 
     def begin(self, operation: str, now: dt.datetime) -> SentState:
         """Note that a message is about to be sent; return what was known of it before: only after ``NEVER`` may it be sent."""

@@ -212,6 +212,20 @@ class Tagger:
         for openid, bits in held.items():
             yield RemoteRow(openid, {"tags": [name for place, name in enumerate(names) if bits >> place & 1]})
 
+    def holds(self, operation: Operation | None, rows: Sequence[RemoteRow]) -> bool:
+        """Tell whether a follower has just the wanted tags of the hub.
+
+        Args:
+            operation: what is wanted; None for a follower who is to have none.
+            rows: what :meth:`read_back` gave for the follower.
+        """
+        try:
+            wanted = self._names(operation) if operation is not None else frozenset()
+        except ValueError:
+            # What cannot be written is not there; the push says why.
+            return False
+        return {name for row in rows for name in row.values["tags"]} == wanted
+
 
 def _changes(by_tag: Mapping[int, Sequence[str]], *, takes: bool) -> list[_Change]:
     return [

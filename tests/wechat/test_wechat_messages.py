@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -193,22 +194,31 @@ def test_a_spent_quota_defers_the_rest_until_midnight(tmp_path: Path) -> None:
 
 def test_what_became_of_open_messages_can_be_looked_up(accounts: Rig) -> None:
     agree(accounts, 1)
+    before = accounts.now()
     send(accounts, [message(1)])
+    rows = [message(n) for n in (1, 2, 3)]
     with accounts.destination("miniprogram") as destination:
-        log = SentLog(accounts.folder / ".hub/wechat/miniprogram")
+        target = destination.targets()[0]
+        log = SentLog(accounts.folder / ".hub/wechat/miniprogram", accounts.now())
         assert log.begin("op-" + user(2), accounts.now()) is SentState.NEVER
         log.close()
-        found = destination.look_up(destination.targets()[0], [message(n) for n in (1, 2, 3)], accounts.now())
-        assert statuses(list(found)) == [
+        assert statuses(list(destination.look_up(target, rows, accounts.now()))) == [
             (OutcomeStatus.ACCEPTED, "already_sent"), (OutcomeStatus.UNKNOWN, "interrupted"), (OutcomeStatus.DEFERRED, "not_sent")
         ]  # fmt: skip
+        # A log that was begun after the messages were handed over cannot say that one was not sent.
+        earlier = list(destination.look_up(target, rows, before - dt.timedelta(hours=1)))
+        assert statuses(earlier)[2] == (OutcomeStatus.UNKNOWN, "interrupted")
 
 
 def test_the_log_forgets_what_is_long_ago(tmp_path: Path, accounts: Rig) -> None:
-    log = SentLog(tmp_path)
+    log = SentLog(tmp_path, accounts.now())
+    begun = log.begun_at
     log.begin("old", accounts.now())
     accounts.clock.advance(200 * 86_400)
     log.begin("new", accounts.now())
     log.prune(accounts.now())
     assert (log.state("old"), log.state("new")) == (SentState.NEVER, SentState.BEGUN)
     log.close()
+    again = SentLog(tmp_path, accounts.now())
+    assert again.begun_at == begun
+    again.close()
