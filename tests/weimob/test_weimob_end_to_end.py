@@ -178,13 +178,6 @@ def test_a_number_of_19_digits_goes_unharmed_from_json_to_the_warehouse_and_back
     assert [(row["wid"], row["change"]) for row in booked] == [(first + number, 1) for number in range(3)]
 
 
-def test_a_kill_before_outcomes_are_written_down_credits_nobody_twice(tmp_path: Path) -> None:
-    assert run(killed_merchant.work, tmp_path, 0, HUB_CRASH_AT="push.sent:3") == KILLED
-    assert sum(map(len, killed_merchant.outcome(tmp_path).values())) > 0
-    assert run(killed_merchant.work, tmp_path, 1) == 0
-    assert killed_merchant.outcome(tmp_path) == killed_merchant.planned()
-
-
 def test_a_kill_right_after_a_booking_credits_nobody_twice(tmp_path: Path) -> None:
     due = killed_merchant.planned()
     booked = len(due["points"]) + 3  # in the middle of the second target

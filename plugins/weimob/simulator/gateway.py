@@ -72,6 +72,8 @@ class Gateway(Simulator):
     name = "weimob"
     title = Title("微盟", "Weimob")
     view = "weimob"
+    in_demo = False
+    # One web shop is enough to show the hub; its fault programmes are tested beside the plugin.
     push_retries: Sequence[float] = (1.0, 5.0, 15.0)
     codes: ClassVar = {
         Trouble.NO_SUCH_ENDPOINT: Code("80001001000102", "API不存在，无权限访问"),
