@@ -64,19 +64,23 @@ def _find_touched(engine: Engine, resolution: Resolution, changed: pa.Array | No
             f"CREATE OR REPLACE TEMP TABLE touched AS SELECT customer AS customer_id FROM {PREFIX}memberships UNION SELECT customer_id FROM links"
         )
         return []
-    moved, judged = resolution.changes["memberships"], resolution.changes["value_states"]
+    moved, judged, linked = (resolution.changes[name] for name in ("memberships", "value_states", "links"))
     arrays = [_one_array(moved.added["profile"]), _one_array(moved.removed["profile"]), changed]
     tables = {
         "touched_profiles": pa.table({"profile": pa.concat_arrays(arrays)}),
+        "moved_values": pa.concat_tables(
+            [linked.added.select(["kind", "value"]), linked.removed.select(["kind", "value"])]
+        ),
         "judged_values": pa.concat_tables([judged.added.select(_VALUE), judged.removed.select(_VALUE)]),
     }
     with engine.register(tables):
-        # Whoever carries a value that a touched profile carries too may now share it, or have lost it.
+        # Whoever carries a value that a touched profile carries, or carried, may share it now, or no longer.
         engine.execute(
             f"""CREATE OR REPLACE TEMP TABLE touched AS
                 WITH near AS (
-                    SELECT DISTINCT kind, value FROM {PREFIX}links AS own SEMI JOIN touched_profiles USING (profile)
-                    WHERE own.kind IN ('phone', 'email')
+                    SELECT kind, value FROM {PREFIX}links SEMI JOIN touched_profiles USING (profile)
+                    WHERE kind IN ('phone', 'email')
+                    UNION SELECT kind, value FROM moved_values WHERE kind IN ('phone', 'email')
                 ), hit AS (
                     FROM touched_profiles
                     UNION SELECT i.profile FROM {PREFIX}links AS i JOIN judged_values AS v ON {_SAME_VALUE}

@@ -107,5 +107,5 @@ class Street:
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that resolution has written."""
-        tables = ("links", "customers", "customer_identifiers")
+        tables = ("links", "customers", "customer_identifiers", "customer_fields", "customer_contacts")
         return {table: self.rows(f"FROM {table} ORDER BY ALL") for table in tables}

@@ -184,6 +184,9 @@ class TestProvenance:
         street.tell(member("2", phone(1), name="李强"))
         street.resolve()
         assert street.rows("SELECT DISTINCT state FROM customer_contacts") == [("shared",)]
+        street.tell(member("2", phone(2), name="李强", minutes=9))
+        street.resolve()
+        assert street.rows("SELECT DISTINCT state FROM customer_contacts") == [("usable",)]
 
 
 def test_a_new_shop_looks_at_the_carriers_of_its_phone_only(street: Street) -> None:
