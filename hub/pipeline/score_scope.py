@@ -46,7 +46,7 @@ def scope_of(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], d
         scorers: all scorers.
         day: the business date of ``as_of``.
     """
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE facts_now AS {_FACTS}")
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE facts_now AS {_facts()}")
     basis = _basis(opened, engine, scorers, day)
     traits = ["customer_id", *(trait.name for kind in scorers.values() for trait in kind.traits)]
     same = engine.value("SELECT detail FROM _progress WHERE stage = 'score_basis'") == basis
@@ -75,15 +75,40 @@ def keep_scope(engine: Engine, scope: Scope) -> None:
     engine.execute("INSERT INTO scored BY NAME FROM facts_now SEMI JOIN touched USING (customer_id)")
 
 
-_FACTS = """
-    SELECT customer_id, sum(fact)::HUGEINT AS facts FROM (
-        SELECT customer_id, hash('orders', connection, source_id, row_hash, net_amount, business_date) AS fact FROM orders
-        UNION ALL SELECT customer_id, hash('events', connection, source_id, row_hash) FROM events
-        UNION ALL SELECT customer_id, hash('feedback', connection, source_id, row_hash) FROM feedback
-        UNION ALL SELECT customer_id, hash('profiles', connection, source_id, row_hash) FROM profiles
-        UNION ALL SELECT customer_id, hash(c) FROM customers AS c
-    ) SEMI JOIN customers USING (customer_id) GROUP BY customer_id"""
-"""One number per customer. A sum, so that the order of the rows does not matter and equal facts do not cancel out."""
+_ACTIVITY = ("orders", "events", "feedback")
+
+
+def _facts() -> str:
+    """One number per customer. A sum, so that the order of the rows does not matter and equal facts do not cancel out.
+
+    Facts are summed per profile first: the customers behind them are few beside their orders. A refund is a fact of whoever
+    bought what is given back, too.
+    """
+    told = [
+        "SELECT connection || ':' || source_id AS profile, hash(row_hash) AS fact FROM main.profiles WHERE NOT deleted"
+    ]
+    for table in _ACTIVITY:
+        told.append(
+            f"""SELECT connection || ':' || customer_id, fact FROM (
+                    SELECT connection, customer_id, sum(hash('{table}', source_id, row_hash))::HUGEINT AS fact
+                    FROM main.{table} WHERE customer_id IS NOT NULL AND NOT deleted GROUP BY connection, customer_id)"""
+        )
+        told.append(
+            f"""SELECT k.profile, hash('{table}', k.source_id, r.row_hash) FROM temp.walk_in_keys AS k
+                JOIN main.{table} AS r USING (connection, source_id) WHERE k.record = '{table}'"""
+        )
+    told.append(
+        """SELECT coalesce(o.connection || ':' || o.customer_id, k.profile), hash('refund', r.source_id, r.row_hash)
+           FROM main.orders AS r JOIN main.orders AS o ON o.connection = r.connection AND o.source_id = r.original_id
+           LEFT JOIN temp.walk_in_keys AS k
+           ON k.record = 'orders' AND k.connection = o.connection AND k.source_id = o.source_id
+           WHERE r.kind = 'refund' AND NOT r.deleted"""
+    )
+    return f"""
+        SELECT customer_id, sum(fact)::HUGEINT AS facts FROM (
+            SELECT l.customer_id, t.fact FROM ({" UNION ALL ".join(told)}) AS t JOIN main.links AS l USING (profile)
+            UNION ALL SELECT customer_id, hash(c) FROM main.customers AS c
+        ) SEMI JOIN main.customers USING (customer_id) GROUP BY customer_id"""
 
 
 def _basis(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], day: dt.date) -> str:

@@ -50,9 +50,35 @@ def scoring_inputs(engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: d
 
 
 def only_touched(engine: Engine) -> None:
-    """Narrow the relations to the customers of the temporary table ``touched``, for the rest of the block."""
-    for name in _ROOTS:
-        engine.execute(f"CREATE OR REPLACE VIEW scoring.inputs.{name} AS {_NARROWED.format(_ROOTS[name])}")
+    """Narrow the relations to the customers of the temporary table ``touched``, for the rest of the block.
+
+    Their facts are looked up once and set aside: they are few, and every scorer reads them.
+    """
+    for name in ("customers", "profiles"):
+        sql = f"SELECT * FROM ({_ROOTS[name]}) SEMI JOIN temp.touched USING (customer_id)"
+        engine.execute(f"CREATE OR REPLACE VIEW scoring.inputs.{name} AS {sql}")
+    engine.execute(
+        "CREATE OR REPLACE TEMP TABLE touched_profiles AS SELECT DISTINCT connection, source_id, profile, customer_id "
+        "FROM main.links SEMI JOIN temp.touched USING (customer_id)"
+    )
+    found = [
+        f"""SELECT '{table}' AS record, r.connection, r.source_id, p.customer_id FROM main.{table} AS r
+            JOIN temp.touched_profiles AS p ON p.connection = r.connection AND p.source_id = r.customer_id WHERE NOT r.deleted"""
+        for table in ("orders", "events", "feedback")
+    ]
+    found.append(
+        """SELECT k.record, k.connection, k.source_id, p.customer_id FROM temp.walk_in_keys AS k
+           JOIN temp.touched_profiles AS p USING (profile)"""
+    )
+    for name, sql in {
+        "people_behind": " UNION ALL ".join(found),
+        **{
+            name: f"FROM scoring.inputs.{name}"
+            for name in ("orders", "order_lines", "order_tenders", "events", "feedback")
+        },
+    }.items():
+        engine.execute(f"CREATE TABLE scoring.inputs.touched_{name} AS {sql}")
+        engine.execute(f"CREATE OR REPLACE VIEW scoring.inputs.{name} AS FROM scoring.inputs.touched_{name}")
 
 
 _ROOTS = {
@@ -63,7 +89,6 @@ _ROOTS = {
     "FROM temp.profile_keys AS k JOIN main.links AS l USING (profile)",
 }
 """The relations that customers come in by; all others are made of them."""
-_NARROWED = "SELECT * FROM ({}) SEMI JOIN temp.touched USING (customer_id)"
 
 
 def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:

@@ -51,6 +51,10 @@ def create_views(engine: Engine, open_platform: Mapping[str, str]) -> None:
     views = {
         "known_payers": _known_payers_sql(scope),
         "profile_keys": " UNION ALL ".join(_keys_sql(table, at, scope) for table, at in _ACTIVITY.items()),
+        "walk_in_keys": " UNION ALL ".join(
+            _keys_sql(table, at, scope) + " AND r.customer_id IS NULL AND n.key IS NOT NULL"
+            for table, at in _ACTIVITY.items()
+        ),
         "seen_profiles": _PROFILES_SQL,
         "seen_identifiers": _identifiers_sql(scope),
         "seen_fingerprints": _FINGERPRINTS_SQL,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from plugins.retail.rules import RfmRules, RuleSet, Weights
 
-__all__ = ["MEASURES", "cut_points", "measures", "scores", "weighted"]
+__all__ = ["MEASURES", "cut_points", "measures", "rfm_alone", "scores", "weighted"]
 
 MEASURES: Mapping[str, tuple[str, str]] = {
     "recency_days": ("r", "rfm_r_days"),
@@ -68,6 +68,36 @@ def code(rules: RfmRules) -> str:
     """Return the column of the three scores in one text: 541, or 10-4-1 where a score has two digits."""
     apart = "-" if max(rules.scores(name) for name in MEASURES) > 9 else ""
     return f"CASE WHEN rfm_r_score IS NOT NULL THEN concat_ws('{apart}', rfm_r_score, rfm_f_score, rfm_m_score) END"
+
+
+def rfm_alone(rules: RfmRules, today: str, orders: str = "orders") -> str:
+    """Return a ``SELECT`` of nothing but the measures and scores, in one pass over orders; for reports and notebooks.
+
+    Args:
+        rules: the RFM rules, in ``fixed`` mode and counting days or orders; visits need the customer × day table.
+        today: the business date of as_of as SQL.
+        orders: a relation with ``customer_id``, ``business_date``, ``net_amount`` and ``kind``.
+
+    Raises:
+        ValueError: the rules count visits, or part by shares of the buyers.
+    """
+    if rules.mode != "fixed" or rules.unit == "visits":
+        raise ValueError(
+            "rfm_alone knows fixed cut points of days or orders; score with the retail scorer for the rest."
+        )
+    within = f"business_date >= {today} - {rules.window_days}"
+    return f"""
+        WITH days AS (
+            SELECT customer_id, business_date, count(*) FILTER (kind <> 'refund') AS orders, sum(net_amount) AS net
+            FROM {orders} GROUP BY customer_id, business_date
+        ), bought AS (
+            SELECT customer_id, CAST({today} - max(business_date) FILTER (orders > 0) AS INTEGER) AS recency,
+                   count(*) FILTER (orders > 0 AND {within}) AS days_window,
+                   coalesce(sum(orders) FILTER ({within}), 0)::BIGINT AS orders_window,
+                   coalesce(sum(net) FILTER ({within}), 0)::DECIMAL(18,4) AS net_window
+            FROM days GROUP BY customer_id HAVING recency IS NOT NULL
+        ), measured AS (SELECT customer_id, {measures(rules)} FROM bought)
+        SELECT *, {scores(rules)} FROM measured"""
 
 
 _STAGES_OF_WEIGHTS = {"new": ("new",), "repurchase": ("repurchase", "revived"), "active": ("active",)}

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from till import ZONE, Till, days_ago, order, refund
 
 from hub.records import Identifier, IdentifierKind, OrderKind, OrderStatus
+from plugins.retail.rfm import rfm_alone
 from plugins.retail.rules import RfmRules
 
 
@@ -277,3 +278,11 @@ def test_the_scoring_views_leave_nothing_behind(till: Till) -> None:
     till.take(order("1", "anna", "100"))
     assert till.relation("SELECT count(*) FROM orders") == [(1,)]
     assert till.engine.rows("SELECT count(*) FROM duckdb_databases() WHERE database_name = 'scoring'") == [(0,)]
+
+
+def test_rfm_alone_gives_what_the_scorer_gives(till: Till) -> None:
+    till.take(*tickets([("anna", 3, 50), ("anna", 90, 700), ("bo", 400, 20), ("bo", 2, -5), ("cy", 30, 3000)]))
+    rows = till.relation(rfm_alone(RfmRules(), "DATE '2026-04-01'") + " ORDER BY customer_id")
+    scored = till.rfm()
+    names = ("rfm_r_days", "rfm_f", "rfm_m", "rfm_r_score", "rfm_f_score", "rfm_m_score")
+    assert rows == [(who, *(found[name] for name in names)) for who, found in scored.items()]
