@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from weimob_rig import Rig, members
 
+import plugins.weimob
 from plugins.weimob.api import Api, Capability
+from plugins.weimob.config import WeimobConfig
 
 Body = Callable[[Rig], Mapping[str, Any]]
 YEAR = {"startTime": 1_735_700_000_000, "endTime": 1_738_000_000_000, "type": 1}
@@ -274,3 +278,18 @@ def test_money_of_every_order_adds_up(shared: Rig) -> None:
         freight = sum(Decimal(each["amount"]) for each in pay["amountInfos"] if each["type"] == 250)
         assert lines + freight == Decimal(pay["shouldPayAmount"])
         assert Decimal(pay["totalAmount"]) - Decimal(pay["totalDiscountAmount"]) == Decimal(pay["shouldPayAmount"])
+
+
+def test_the_guide_names_every_capability_and_setting_in_use() -> None:
+    guide = (Path(plugins.weimob.__file__).parent / "README.md").read_text(encoding="utf-8")
+    assert [capability.name for capability in Api.all() if capability.action not in guide] == []
+    assert [name for name in setting_names(WeimobConfig) if f"`{name}`" not in guide] == []
+
+
+def setting_names(model: type[BaseModel], stem: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from setting_names(kind, f"{stem}{name}.")
+        else:
+            yield stem + name
