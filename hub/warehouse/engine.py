@@ -120,6 +120,8 @@ class DuckDBEngine:
             "memory_limit": memory_limit,
             "temp_directory": str(scratch / "duckdb"),
             "preserve_insertion_order": False,
+            # DuckDB would draw its own on standard output once a query takes two seconds, amid a command's answer.
+            "enable_progress_bar": False,
         }
         try:
             self.connection = duckdb.connect(str(path) if path else ":memory:", config=config)
