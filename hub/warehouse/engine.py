@@ -120,12 +120,12 @@ class DuckDBEngine:
             "memory_limit": memory_limit,
             "temp_directory": str(scratch / "duckdb"),
             "preserve_insertion_order": False,
-            # DuckDB would draw its own on standard output once a query takes two seconds, amid a command's answer.
-            "enable_progress_bar": False,
         }
         try:
             self.connection = duckdb.connect(str(path) if path else ":memory:", config=config)
             self.connection.execute("SET TimeZone = 'UTC'")
+            # DuckDB would draw its bar on standard output once a query takes two seconds, amid a command's answer.
+            self.connection.execute("SET enable_progress_bar = false")
         except duckdb.Error as error:
             if "Could not set lock" in str(error):
                 raise LeaseHeldError(
