@@ -23,7 +23,10 @@ TARGETS = {"good": "people", "bad": "ledgered", "forbidden": "named", "down": "p
 
 def sync_to(connection: str) -> str:
     fields = '{ name = "level", level' if connection == "forbidden" else "{ level"
-    return SYNC.replace('"crm"', f'"{connection}"').replace("people", TARGETS[connection]).replace("{ level", fields) + "\nmax_failed_share = 0.2"
+    return (
+        SYNC.replace('"crm"', f'"{connection}"').replace("people", TARGETS[connection]).replace("{ level", fields)
+        + "\nmax_failed_share = 0.2"
+    )
 
 
 class Looking:
