@@ -105,7 +105,8 @@ class IdentitySettings(_Section):
         default=(), description="Connections in order of trust: whose name, birthday and address holds."
     )
     link_model: str = Field(
-        default="", description="Model for profiles that share no identifier, a file in hub.home; empty switches it off."
+        default="",
+        description="Model for profiles that share no identifier, a file in hub.home; empty switches it off.",
     )
     likely_join: float = Field(default=12.0, description="Bits from which the model's pairs are joined.")
     likely_review: float = Field(default=6.0, description="Bits from which a pair waits for a person.")

@@ -17,7 +17,8 @@ class AirflowSettings(BaseModel):
     ingest: str = Field(default="0 2 * * *", description="Cron of every connection's ingest; empty: by hand only.")
     ingest_of: dict[str, str] = Field(default_factory=dict, description="Connection name to a cron of its own.")
     customers: str = Field(
-        default="30 5 * * *", description="Cron of resolve to publish, besides after new data; empty: after new data only."
+        default="30 5 * * *",
+        description="Cron of resolve to publish, besides after new data; empty: after new data only.",
     )
     maintenance: str = Field(default="15 4 * * *", description="Cron of pruning and connection checks.")
     owner: str = Field(default="hub", description="Owner shown for every DAG.")

@@ -43,9 +43,7 @@ class Segment:
 
     def problems(self, columns: Iterable[str]) -> list[str]:
         """Return everything wrong with the segment, given the columns that exist."""
-        found = (
-            [] if _NAME.match(self.name) else [f"name {self.name!r}: use lower-case letters, digits, - and _."]
-        )
+        found = [] if _NAME.match(self.name) else [f"name {self.name!r}: use lower-case letters, digits, - and _."]
         return found + check_where(self.where, columns)
 
 

@@ -149,7 +149,7 @@ class SyncSettings(_Section):
         default_factory=dict, description="Destination field = trait, customer column, 'segments' or segment:NAME."
     )
     purpose: str = Field(default="", description="What it is for, such as marketing; consent is checked for it.")
-    channel: str = Field(default="", description="How it reaches people, such as sms or wecom.")
+    channel: str = Field(default="", description="How it reaches people, such as sms or email.")
     unknown_consent: Literal["suppress", "send"] = Field(
         default="suppress", description="With a purpose: what to do with customers of whom no consent is known."
     )

@@ -38,7 +38,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "secrets": {
                         "label": "Secrets",
-                        "description": 'JSON object of what ${NAME} in hub.toml stands for: {"YOUZAN_SECRET": "…"}.',
+                        "description": 'JSON object of what ${NAME} in hub.toml stands for: {"SHOP_SECRET": "…"}.',
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                 },

@@ -75,6 +75,6 @@ class HubHook(BaseHook):
         if not isinstance(secrets, dict):
             raise ConfigError(
                 f"The secrets of Airflow connection {self.hub_conn_id!r} are not a JSON object.",
-                hint='Write {"YOUZAN_SECRET": "…"}: what ${NAME} in hub.toml stands for.',
+                hint='Write {"SHOP_SECRET": "…"}: what ${NAME} in hub.toml stands for.',
             )
         return {**{str(name): str(value) for name, value in secrets.items()}, **os.environ}

@@ -25,7 +25,7 @@ _ACTOR = typer.Option("--actor", help="Who decides; the user of this machine unl
 _PROFILES = "Profiles (CONNECTION:ID), phones, card or customer ids."
 
 
-@verb(MEND, "hub merge pos:1001 youzan:77 --reason 'same person, asked at the till'")
+@verb(MEND, "hub merge pos:1001 shop:77 --reason 'same person, asked at the till'")
 def merge(
     session: Session,
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help=_PROFILES)],
@@ -43,9 +43,7 @@ def merge(
         return _answer(stage(hub, profiles, reason=reason, actor=actor))
 
 
-@verb(
-    MEND, "hub unmerge youzan:77 --reason 'mother and daughter'", "hub unmerge pos:1 --from pos:2 --reason 'brothers'"
-)
+@verb(MEND, "hub unmerge shop:77 --reason 'mother and daughter'", "hub unmerge pos:1 --from pos:2 --reason 'brothers'")
 def unmerge(
     session: Session,
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help=_PROFILES)],

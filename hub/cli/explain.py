@@ -48,7 +48,7 @@ _EVENTS = {
 }
 
 
-@verb(LOOK, "hub explain pos:1001 youzan:77", "hub explain 15400000001 M0002 --language zh")
+@verb(LOOK, "hub explain pos:1001 shop:77", "hub explain 15400000001 M0002 --language zh")
 def explain(
     session: Session,
     left: Annotated[str, typer.Argument(help="A profile (CONNECTION:ID), phone, card or customer id.")],

@@ -52,9 +52,7 @@ def _show_suggestions(screen: Screen, found: list[tuple[str, Suggestion]]) -> No
 @verb(STAGES, "hub rules diff retail.stages.active=45", "hub rules diff 'retail.trade=\"tea\"'", under=rules)
 def diff(
     session: Session,
-    changes: Annotated[
-        list[str], typer.Argument(help="Settings to try: SCORER.KEY=VALUE, the value as in hub.toml.")
-    ],
+    changes: Annotated[list[str], typer.Argument(help="Settings to try: SCORER.KEY=VALUE, the value as in hub.toml.")],
 ) -> Answer:
     """Show who would move between segments under other rules, before they are applied.
 

@@ -20,6 +20,7 @@ CONTRACT = {
     "errors",
     "hookspecs",
     "http",
+    "models",
     "records",
     "redaction",
     "runtime",
