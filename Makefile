@@ -6,6 +6,8 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 TILL := $(VENV)/tryton-till/till.sqlite
 AIRFLOW_STAMP := $(VENV)/.airflow
+# Processes that the tests start would compile everything anew without it.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format lock bench bench-scores airflow-demo test-airflow clean
@@ -65,7 +67,7 @@ airflow-demo: $(AIRFLOW_STAMP)  ## the same on a real Airflow of its own: new da
 	$(BIN)/python -m hub.airflow.demo
 
 test-airflow: $(AIRFLOW_STAMP)  ## the tests that need Airflow, with a real scheduler
-	HUB_TEST_AIRFLOW=1 $(BIN)/python -m pytest -q tests/airflow
+	HUB_TEST_AIRFLOW=1 $(BIN)/python -m pytest -q tests/on_airflow
 
 clean:  ## remove the environment and everything generated
 	rm -rf $(VENV) .hub .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -11,6 +11,7 @@ A test says what the platform gives, opens a hub and looks at its tables::
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -118,7 +119,10 @@ class Toy:
             lines += [f"[connections.{name}]", 'plugin = "toy"', 'password = "open-sesame-15"']
         path = folder / "hub.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines))
+        # Several processes may write it at once; none may see half of it.
+        aside = path.with_name(f".{os.getpid()}.toml")
+        aside.write_text("\n".join(lines))
+        aside.replace(path)
         return path
 
     def hub(self, folder: Path, *, services: Mapping[str, Any] | None = None, **settings: Any) -> Hub:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import Asset, BaseBranchOperator, BaseOperator, BranchMixIn
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from hub.airflow.alerts import tell_failure, tell_success
 from hub.airflow.hooks import HubHook
 from hub.airflow.links import RunRowsLink, task_key
 from hub.airflow.retry import HubRetryPolicy
@@ -65,14 +66,21 @@ class HubOperator(BaseOperator):
 
     def __init__(self, *, config: str, hub_conn_id: str = HubHook.default_conn_name, **kwargs: Any) -> None:
         kwargs.setdefault("retry_policy", HubRetryPolicy())
+        kwargs.setdefault("on_failure_callback", tell_failure)
         super().__init__(**kwargs)
         self.config = config
         self.hub_conn_id = hub_conn_id
 
     def execute(self, context: Any) -> Any:
-        """Open the hub and do the work."""
+        """Open the hub and do the work; an alert that an earlier failure raised is taken back."""
         with HubHook(self.config, self.hub_conn_id).opened(task_key(context["ti"])) as hub:
-            return self.work(hub, context)
+            try:
+                result = self.work(hub, context)
+            except AirflowSkipException:
+                tell_success(hub, context)
+                raise
+            tell_success(hub, context)
+            return result
 
     @abstractmethod
     def work(self, hub: Hub, context: Any) -> Any:

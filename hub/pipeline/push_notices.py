@@ -1,6 +1,7 @@
 """Tell how syncs go: signed lifecycle webhooks, and alerts that are told once and whose end is told, too.
 
-Events: ``sync.started``, ``sync.finished``, ``sync.failed``, ``sync.alert`` and ``sync.recovered``, as JSON with a Standard
+Events: ``sync.started``, ``sync.finished``, ``sync.failed``, ``sync.alert`` and ``sync.recovered``, and ``task.alert`` and
+``task.recovered`` for a scheduler's tasks, as JSON with a Standard
 Webhooks 1.0.0 signature. A notice that cannot be delivered never stops a sync; an alert nobody could be told of is told by the
 next run, and stands in ``hub status`` anyway.
 """
@@ -76,6 +77,20 @@ class Notices:
                 self.hub.store.alerts.resolve(report.sync, alert.kind)
                 _log.info("Sync %s has recovered", report.sync)
 
+    def work_failed(self, subject: str, kind: str, message: str) -> None:
+        """Raise an alert for work beside the syncs, such as a scheduler's task: ``task.alert``, told once."""
+        if self.hub.store.alerts.raise_(subject, kind, message):
+            _log.warning("%s needs somebody: %s", subject, redact(message))
+            if self._send("task.alert", {"task": subject, "alert": kind, "message": redact(message)}):
+                self.hub.store.alerts.told(subject, kind)
+
+    def work_succeeded(self, subject: str) -> None:
+        """Take back the alerts of such work, and tell that it works again: ``task.recovered``."""
+        for alert in self.hub.store.alerts.standing(subject):
+            data = {"task": subject, "alert": alert.kind, "since": alert.raised_at.isoformat()}
+            if alert.told_at is None or self._send("task.recovered", data):
+                self.hub.store.alerts.resolve(subject, alert.kind)
+
     def _where(self, sync: str) -> dict[str, Any]:
         settings = self.hub.settings.syncs[sync]
         return {"sync": sync, "connection": settings.to, "target": settings.target}
@@ -103,7 +118,7 @@ class Notices:
                 self.hub.sleep(2.0**number)
             if self._post(body, headers):
                 return True
-        _log.warning("The notice %s of sync %s could not be delivered", kind, data["sync"])
+        _log.warning("The notice %s of %s could not be delivered", kind, data.get("sync") or data.get("task"))
         return False
 
     def _post(self, body: str, headers: Mapping[str, str]) -> bool:

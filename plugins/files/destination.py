@@ -195,6 +195,7 @@ def _changes_target(name: str) -> Target:
         name,
         Title("变更文件", "File of changes"),
         keys=_KEYS,
+        modes=frozenset(Mode),
         batch_size=None,
         description="One file per push with the rows that entered, changed or left.",
     )

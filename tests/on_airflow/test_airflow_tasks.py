@@ -37,14 +37,22 @@ def test_from_files_to_customers_to_a_file_and_then_nothing_to_do(project: Path)
     assert run(project, "customers")["publish"] == "skipped"
 
 
+def alerts(config: Path) -> set[str]:
+    """Tasks that need somebody, as `hub status` tells."""
+    with open_hub(config) as hub:
+        return {alert.sync for alert in hub.store.alerts.standing()}
+
+
 def test_a_stream_that_fails_leaves_the_run_red_and_the_others_loaded(tmp_path: Path) -> None:
     config = make_project(tmp_path)
     (tmp_path / "in" / "sales").rename(tmp_path / "elsewhere")
     done = run(config, "ingest__sales")
     assert done["verdict"] == "failed"
     assert done[""] == "failed"
+    assert alerts(config) == {"ingest__sales.read[0]"}
     (tmp_path / "elsewhere").rename(tmp_path / "in" / "sales")
     assert run(config, "ingest__sales")[""] == "success"
+    assert alerts(config) == set()
 
 
 def test_a_run_scores_for_the_instant_it_is_told(project: Path) -> None:
