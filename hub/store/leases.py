@@ -1,4 +1,7 @@
-"""Leases: the right to do a piece of work alone, kept alive by a heartbeat, expiring when the holder dies."""
+"""Leases: the right to do a piece of work alone, kept alive by a heartbeat, free again when the holder dies.
+
+On the holder's own machine its death is noticed at once; elsewhere the lease expires.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from sqlmodel import col
 
 from hub.errors import HubError, LeaseHeldError, StoreError
 from hub.store.database import Database
+from hub.store.processes import has_ended, this_process
 from hub.store.tables import Lease
 
 __all__ = ["HeldLease", "Leases"]
@@ -70,7 +74,7 @@ class Leases:
         """Hold a lease for the length of a block; a heartbeat thread prolongs it.
 
         Raises:
-            LeaseHeldError: another process holds it; the message says which, since when.
+            LeaseHeldError: another living process holds it; the message says which, since when.
         """
         lease = self._acquire(name)
         stop = threading.Event()
@@ -95,14 +99,21 @@ class Leases:
         with self._database.write() as session:
             self._database.alone(session, f"lease {name}")
             lease = session.scalars(select(Lease).where(col(Lease.name) == name).with_for_update()).first()
-            if lease is not None and lease.expires_at > now:
+            if lease is not None and lease.expires_at > now and not has_ended(lease.process):
                 raise LeaseHeldError(
                     f"{name} is being worked on by {lease.holder} since {lease.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",
                     until=(lease.expires_at - now).total_seconds(),
                     context={"lease": name, "holder": lease.holder},
                 )
             token = secrets.token_hex(16)
-            fresh = Lease(name=name, token=token, holder=_holder(), acquired_at=now, expires_at=now + self._lifetime)
+            fresh = Lease(
+                name=name,
+                token=token,
+                holder=_holder(),
+                process=this_process(),
+                acquired_at=now,
+                expires_at=now + self._lifetime,
+            )
             session.merge(fresh)
         return HeldLease(name, token, lambda: self._now() + self._lifetime)
 

@@ -156,6 +156,8 @@ class Lease(SQLModel, table=True):
     token: str
     """Random per acquisition: whoever still has it still holds the lease."""
     holder: str
+    process: str = ""
+    """Names the holder so that processes beside it can tell whether it lives."""
     acquired_at: dt.datetime = _instant()
     expires_at: dt.datetime = _instant()
 

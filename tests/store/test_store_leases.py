@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -12,8 +15,10 @@ from processes import KILLED, start
 from hub.crashpoints import crash_point
 from hub.errors import LeaseHeldError, StoreError
 from hub.http.testing import VirtualClock
+from hub.store.leases import LIFETIME
+from hub.store.processes import has_ended, this_process
 from hub.store.store import Store
-from hub.store.tables import Cursor, Package
+from hub.store.tables import Cursor, Lease, Package
 
 
 def cursor(page: int) -> Cursor:
@@ -142,16 +147,48 @@ def _die_holding(url: str, home: Path) -> None:
         crash_point("ingest.written")
 
 
-def test_the_lease_of_a_dead_process_is_taken_over_when_it_runs_out(
-    store: Store, store_url: str, tmp_path: Path, virtual_time: VirtualClock
+def test_the_lease_of_a_process_that_died_beside_us_is_taken_over_at_once(
+    store: Store, store_url: str, tmp_path: Path
 ) -> None:
     process = start(_die_holding, store_url, tmp_path, HUB_CRASH_AT="ingest.written")
     process.join(60)
     assert process.exitcode == KILLED
-    held = store.leases.holders()
-    virtual_time.advance(held[0].expires_at.timestamp() - virtual_time.time() - 1)
-    with pytest.raises(LeaseHeldError, match=f"process {process.pid} on"), store.leases.hold("work"):
+    assert f"process {process.pid} on" in store.leases.holders()[0].holder
+    with store.leases.hold("work"):
+        assert f"process {os.getpid()}" in store.leases.holders()[0].holder
+
+
+def test_the_lease_of_a_process_elsewhere_is_taken_over_when_it_runs_out(
+    store: Store, virtual_time: VirtualClock
+) -> None:
+    now = dt.datetime.fromtimestamp(virtual_time.time(), dt.UTC)
+    elsewhere = Lease(
+        name="work",
+        token="theirs",
+        holder="process 7 on other",
+        process="other-boot/pid:[1] 7 99",
+        acquired_at=now,
+        expires_at=now + LIFETIME,
+    )
+    with store.database.write() as session:
+        session.add(elsewhere)
+    virtual_time.advance(LIFETIME.total_seconds() - 1)
+    with pytest.raises(LeaseHeldError, match="process 7 on other"), store.leases.hold("work"):
         pass
     virtual_time.advance(2)
     with store.leases.hold("work"):
         assert f"process {os.getpid()}" in store.leases.holders()[0].holder
+
+
+def test_a_process_is_known_to_have_ended_only_beside_us(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    me = this_process()
+    named = (
+        f"{me.split()[0]} {process.pid} {Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    )
+    assert not has_ended(me)
+    assert not has_ended(named)
+    process.communicate(b"")
+    assert has_ended(named)
+    assert not has_ended(named.replace(named.split()[0], "elsewhere"))
+    assert not has_ended("")

@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("token", sa.String(), nullable=False),
         sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("process", sa.String(), nullable=False),
         sa.Column("acquired_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name"),
