@@ -123,15 +123,17 @@ def counts_of(config: Path) -> dict[str, Any]:
 
 
 def counts_without_airflow(demo: Demo, folder: Path) -> dict[str, Any]:
-    """Return what the same data gives by the stages alone, in a home of its own; nothing is pushed."""
+    """Return what the same data gives by the stages alone, for the same instant, in a home of its own; nothing is pushed."""
     folder.mkdir()
     config = folder / "hub.toml"
     home = f'home = "{folder / "home"}"'
     config.write_text(demo.config.read_text(encoding="utf-8").replace("[hub]", f"[hub]\n{home}", 1), encoding="utf-8")
+    with open_hub(demo.config) as hub:
+        snapshot = hub.store.snapshots.current()
     with open_hub(config) as hub:
         ingest(hub)
         resolve(hub)
-        score(hub)
+        score(hub, snapshot.as_of if snapshot else None)
         segment(hub)
     return counts_of(config)
 

@@ -169,6 +169,21 @@ def test_a_process_that_dies_while_renewing_is_waited_for_no_longer_than_its_lea
     assert run(_die_renewing, store_url, tmp_path, HUB_CRASH_AT="ingest.written") == -9
     now = lambda: dt.datetime.fromtimestamp(virtual_time.time(), dt.UTC)  # noqa: E731
     with Store.open(store_url, tmp_path, now=now, sleep=virtual_time.sleep) as store:
-        virtual_time.advance(store.leases.holders()[0].expires_at.timestamp() - virtual_time.time() - 5)
+        (lease,) = store.leases.holders()
+        with store.database.write() as session:
+            lease.process = "another machine's"
+            session.merge(lease)
+        virtual_time.advance(lease.expires_at.timestamp() - virtual_time.time() - 5)
         with store.tokens.exclusive("pos"):
             assert 4 < sum(virtual_time.sleeps) < 6
+
+
+def test_a_process_that_dies_beside_us_while_renewing_is_not_waited_for(
+    store_url: str, tmp_path: Path, virtual_time: VirtualClock
+) -> None:
+    import datetime as dt
+
+    assert run(_die_renewing, store_url, tmp_path, HUB_CRASH_AT="ingest.written") == -9
+    now = lambda: dt.datetime.fromtimestamp(virtual_time.time(), dt.UTC)  # noqa: E731
+    with Store.open(store_url, tmp_path, now=now, sleep=virtual_time.sleep) as store, store.tokens.exclusive("pos"):
+        assert sum(virtual_time.sleeps) < 1
