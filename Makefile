@@ -31,7 +31,7 @@ demo: $(STAMP)  ## the whole way on local data: files in, customers, segments, f
 # An empty shop of Tryton, a real point of sale that the tests sell with: half a minute, once.
 $(TILL): $(STAMP) tests/pos/tryton_till.py
 	@rm -rf $(dir $@)
-	$(BIN)/python tests/pos/tryton_till.py prepare $(dir $@)
+	$(BIN)/python tests/pos/tryton_till.py prepare $(abspath $(dir $@))
 
 test: $(STAMP) $(TILL)  ## every test; needs no service, no account, no network
 	$(BIN)/python -m pytest -q -n 4 --dist loadgroup
