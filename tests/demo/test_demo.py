@@ -11,6 +11,10 @@ from hub.demo import Demo, open_demo
 from hub.pipeline.push import SyncReport
 
 
+# The days are told in order, so one process runs them.
+pytestmark = pytest.mark.xdist_group("demo")
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo") / "chain"

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from files_rig import Drops, amounts, csv
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 LINES = "单号,门店编码,销售时间,商品编码,数量,单价,整单优惠,实收总额"
@@ -55,6 +55,7 @@ def test_a_returned_tickets_discount_is_spread_with_its_sign(drops: Drops) -> No
     prices=st.lists(st.integers(1, 20_000), min_size=1, max_size=6),
     percent=st.integers(1, 99),
 )
+@example(prices=[7], percent=15)
 def test_what_is_spread_comes_to_the_discount_to_the_fen(
     tmp_path_factory: pytest.TempPathFactory, prices: list[int], percent: int
 ) -> None:

@@ -72,9 +72,11 @@ class TicketWriter:
         )
         if self.tickets.items:
             off = tolerance("n")
-            unspread = f"abs(net_sum + rounded + fees - given_total) > {off}"
-            fits = f"abs(net_sum - given_discount + rounded + fees - given_total) <= {off}"
-            due = f"CASE WHEN given_total IS NULL THEN computed AND coalesce(off_sum, 0) = 0 ELSE {unspread} AND {fits} END"
+            without = "abs(net_sum + rounded + fees - given_total)"
+            spread_over = "abs(net_sum - given_discount + rounded + fees - given_total)"
+            # A discount of a fen is as small as a rounding: what comes nearer to the total is what the till meant.
+            fits = f"{spread_over} <= {off} AND {spread_over} < {without}"
+            due = f"CASE WHEN given_total IS NULL THEN computed AND coalesce(off_sum, 0) = 0 ELSE {fits} END"
             spread = f"CASE WHEN given_discount <> 0 AND net_sum <> 0 AND {due} THEN given_discount END"
             total = f"coalesce(given_total, net_sum - coalesce({spread}, 0) + rounded + fees)"
         else:
