@@ -10,7 +10,6 @@ import pytest
 from hub.demo import Demo, open_demo
 from hub.pipeline.push import SyncReport
 
-
 # The days are told in order, so one process runs them.
 pytestmark = pytest.mark.xdist_group("demo")
 
