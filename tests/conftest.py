@@ -9,11 +9,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, make_url
 
 from hub.airflow.private_postgres import PrivatePostgres
 from hub.http.testing import VirtualClock
 from hub.store.store import Store
+
+# The same examples on every run, so that a change is judged by what it does; HUB_TEST_EFFORT above 1 looks for new ones.
+settings.register_profile("steady", derandomize=True)
+if os.environ.get("HUB_TEST_EFFORT", "1") == "1":
+    settings.load_profile("steady")
 
 POSTGRES_URL = "HUB_TEST_POSTGRES_URL"
 

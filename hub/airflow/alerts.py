@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
-from hub.airflow.hooks import HubHook
+from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import AirflowFailException
+
+from hub.airflow.retry import HubRetryPolicy
 
 if TYPE_CHECKING:
     from hub.context import Hub
 
-__all__ = ["subject_of", "tell_failure", "tell_success"]
+__all__ = ["is_final", "subject_of", "tell_failure", "tell_success"]
 
-_log = logging.getLogger("hub.airflow")
+
+def is_final(task_instance: Any, error: Exception) -> bool:
+    """Whether a task that raised this will not be tried again."""
+    if isinstance(error, AirflowFailException) or task_instance.try_number > task_instance.max_tries:
+        return True
+    return (
+        HubRetryPolicy().evaluate(error, task_instance.try_number, task_instance.max_tries).action is RetryAction.FAIL
+    )
 
 
 def subject_of(task_instance: Any) -> str:
@@ -21,20 +30,11 @@ def subject_of(task_instance: Any) -> str:
     return f"{task_instance.dag_id}.{task_instance.task_id}" + (f"[{index}]" if index >= 0 else "")
 
 
-def tell_failure(context: Any) -> None:
-    """Raise the alert ``task_failed``; Airflow calls this after the last try.
-
-    A hub that cannot be opened is logged: the task's own failure says more than this one would.
-    """
-    from hub.errors import HubError
+def tell_failure(hub: Hub, context: Any, error: Exception) -> None:
+    """Raise the alert ``task_failed``."""
     from hub.pipeline.push_notices import Notices
 
-    task, instance = context["task"], context["ti"]
-    try:
-        with HubHook(task.config, task.hub_conn_id).opened() as hub:
-            Notices(hub).work_failed(subject_of(instance), "task_failed", str(context.get("exception") or "It failed."))
-    except HubError as error:
-        _log.warning("The failure of %s could not be told: %s", subject_of(instance), error)
+    Notices(hub).work_failed(subject_of(context["ti"]), "task_failed", str(error))
 
 
 def tell_success(hub: Hub, context: Any) -> None:

