@@ -23,7 +23,7 @@ from hub.http.classify import (
 from hub.http.client import ApiClient
 from hub.http.clock import Clock, InjectedClock, SystemClock
 from hub.http.decode import BodyError, decode_json, decode_text, encode_json
-from hub.http.fanout import FanOutResult, fan_out
+from hub.http.fanout import FanOutResult, fan_out, fan_out_apart
 from hub.http.ledger import Ledger, MemoryLedger, PostgresLedger, SqliteLedger
 from hub.http.message import ApiResponse, CallObserver, CallOptions, CallRecord, Draft, Expect, Timeouts, Unit
 from hub.http.paging import (
@@ -35,7 +35,9 @@ from hub.http.paging import (
     split_deep_windows,
     time_windows,
 )
+from hub.http.receiving import Incoming, MessageApp, RefusedMessage
 from hub.http.retry import RetryPolicy, parse_retry_after
+from hub.http.shifting import ListPage, WindowedList, lists_of
 from hub.http.tokens import (
     FetchToken,
     MemoryTokenStore,
@@ -71,17 +73,21 @@ __all__ = [
     "Fault",
     "FetchToken",
     "HeaderToken",
+    "Incoming",
     "InjectedClock",
     "Ledger",
     "LimitNotice",
+    "ListPage",
     "MemoryLedger",
     "MemoryTokenStore",
+    "MessageApp",
     "NewToken",
     "NoAuth",
     "PostgresLedger",
     "QueryToken",
     "RateBudget",
     "ReadLimits",
+    "RefusedMessage",
     "RetryPolicy",
     "Rule",
     "SignedRequest",
@@ -98,6 +104,7 @@ __all__ = [
     "Unit",
     "Window",
     "WindowTooDeep",
+    "WindowedList",
     "any_envelope",
     "code_envelope",
     "cursor_pages",
@@ -105,7 +112,9 @@ __all__ = [
     "decode_text",
     "encode_json",
     "fan_out",
+    "fan_out_apart",
     "limit_headers",
+    "lists_of",
     "numbered_pages",
     "pages_until_empty",
     "parse_retry_after",

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from hub.errors import RowError
 
-__all__ = ["FanOutResult", "fan_out"]
+__all__ = ["FanOutResult", "fan_out", "fan_out_apart"]
 
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
@@ -53,6 +53,20 @@ def fan_out(
         raise ValueError("workers must be at least 1")
     window = workers + (workers if ahead is None else ahead)
     return _FanOut(func, iter(items), workers, window).run()
+
+
+def fan_out_apart(
+    func: Callable[[I], R], items: Iterable[I], *, workers: int = 4
+) -> tuple[list[tuple[I, R]], list[tuple[I, RowError]]]:
+    """Call ``func`` for every item, as :func:`fan_out` does; return what came, and the items that were refused."""
+    found: list[tuple[I, R]] = []
+    refused: list[tuple[I, RowError]] = []
+    for result in fan_out(func, items, workers=workers):
+        if result.error is not None:
+            refused.append((result.item, result.error))
+        else:
+            found.append((result.item, result.unwrap()))
+    return found, refused
 
 
 class _FanOut(Generic[I, R]):

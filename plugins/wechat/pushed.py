@@ -8,17 +8,17 @@ three times more. XML and JSON, the plain, the compatible and the safe mode are 
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import xml.etree.ElementTree as ET
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import orjson
 
 from hub.errors import RowError
+from hub.http import Incoming, MessageApp, RefusedMessage
 from hub.records import Event
 from hub.runtime import utc_now
 from plugins.wechat.crypto import MessageCrypto, MessageError
@@ -140,12 +140,7 @@ def _signed(query: Mapping[str, str], name: str) -> tuple[str, str, str]:
     return query.get(name, ""), query.get("timestamp", ""), query.get("nonce", "")
 
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class PushApp:
+class PushApp(MessageApp):
     """An ASGI application for one connection's address; put it behind TLS.
 
     Args:
@@ -153,44 +148,25 @@ class PushApp:
     """
 
     def __init__(self, receiver: PushReceiver) -> None:
+        super().__init__(self._take, b"success", verify=self._show, longest=_MAX_BODY)
         self._receiver = receiver
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: the address check, or a message."""
-        if scope["type"] != "http":
-            return
-        query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
-        status, text = await self._answer(scope["method"], query, receive)
-        headers = [(b"content-type", b"text/plain; charset=utf-8")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": text.encode()})
+    def _take(self, incoming: Incoming) -> None:
+        with _refusing():
+            self._receiver.receive(incoming.query, incoming.body)
 
-    async def _answer(self, method: str, query: Mapping[str, str], receive: Receive) -> tuple[int, str]:
-        if method not in ("GET", "POST"):
-            return 405, "use GET or POST"
-        try:
-            if method == "GET":
-                return 200, self._receiver.verify_url(query)
-            body = await _body(receive)
-            if body is None:
-                return 413, "too large"
-            # Writing to the disk would hold up other requests.
-            await asyncio.to_thread(self._receiver.receive, query, body)
-        except MessageError as error:
-            return (403 if error.code in ("signature_mismatch", "receiver_mismatch") else 400), error.code
-        return 200, "success"
+    def _show(self, incoming: Incoming) -> bytes:
+        with _refusing():
+            return self._receiver.verify_url(incoming.query).encode()
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """Return the request's body; None for one that no platform sends."""
-    body = b""
-    while True:
-        part = await receive()
-        body += bytes(part.get("body", b""))
-        if len(body) > _MAX_BODY:
-            return None
-        if not part.get("more_body"):
-            return body
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except MessageError as error:
+        status = 403 if error.code in ("signature_mismatch", "receiver_mismatch") else 400
+        raise RefusedMessage(status, error.code.encode()) from error
 
 
 def to_event(message: ReceivedMessage, appid: str) -> Event:

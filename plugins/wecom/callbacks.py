@@ -8,14 +8,14 @@ Events are on the disk before they are acknowledged, and are read by the next ``
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import xml.etree.ElementTree as ET
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import parse_qs
+from typing import Final
 
+from hub.http import Incoming, MessageApp, RefusedMessage
 from hub.records import Event
 from hub.runtime import utc_now
 from plugins.wecom.crypto import CallbackCrypto, CallbackError
@@ -116,12 +116,7 @@ def _decoded(body: bytes) -> str:
         raise CallbackError("xml_invalid", "The body is not UTF-8 text.") from error
 
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class CallbackApp:
+class CallbackApp(MessageApp):
     """An ASGI application for one path: GET verifies the address, POST takes an event. Needs no framework.
 
     Args:
@@ -129,52 +124,25 @@ class CallbackApp:
     """
 
     def __init__(self, receiver: CallbackReceiver) -> None:
+        super().__init__(self._take, b"success", verify=self._show, longest=_MAX_BODY)
         self._receiver = receiver
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; other scopes than HTTP are refused."""
-        if scope["type"] != "http":
-            raise ValueError(f"this application answers HTTP only, not {scope['type']}")
-        query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
-        body = await _body(receive)
-        if body is None:
-            await _answer(send, 413, "too large")
-        elif scope["method"] not in ("GET", "POST"):
-            await _answer(send, 405, "method not allowed")
-        else:
-            # The file is written by another thread, so that a slow disk holds up no other request.
-            status, text = await asyncio.to_thread(self._handle, scope["method"], query, body)
-            await _answer(send, status, text)
+    def _take(self, incoming: Incoming) -> None:
+        with _refusing():
+            self._receiver.receive(incoming.query, incoming.body)
 
-    def _handle(self, method: str, query: Mapping[str, str], body: bytes) -> tuple[int, str]:
-        try:
-            if method == "GET":
-                return 200, self._receiver.verify_url(query)
-            self._receiver.receive(query, body)
-        except CallbackError as error:
-            return (403 if error.code in {"signature_mismatch", "receiver_mismatch"} else 400), error.code
-        return 200, "success"
+    def _show(self, incoming: Incoming) -> bytes:
+        with _refusing():
+            return self._receiver.verify_url(incoming.query).encode()
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """Return the request's body; None when it is larger than any callback."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(parts)
-        parts.append(message.get("body", b""))
-        if sum(map(len, parts)) > _MAX_BODY:
-            return None
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _answer(send: Send, status: int, text: str) -> None:
-    body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except CallbackError as error:
+        status = 403 if error.code in {"signature_mismatch", "receiver_mismatch"} else 400
+        raise RefusedMessage(status, error.code.encode()) from error
 
 
 def to_event(received: ReceivedEvent) -> Event:

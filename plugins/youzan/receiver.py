@@ -5,12 +5,12 @@ app = Receiver(config, spool, now)          # uvicorn's or any ASGI server's app
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
+from hub.http import Incoming, MessageApp, RefusedMessage
 from hub.runtime import Runtime, utc_now
 from plugins.youzan.config import YouzanConfig
 from plugins.youzan.messages import ACKNOWLEDGEMENT, MessageError, is_authentic, read_message
@@ -18,19 +18,9 @@ from plugins.youzan.spool import Spool
 
 __all__ = ["Receiver", "spool_of"]
 
-_LONGEST: Final = 4 * 1024 * 1024
+_LONGEST: Final = 1024 * 1024
 _REFUSAL: Final = b'{"code":0,"msg":"failed"}'
 log = logging.getLogger("hub.connection.youzan.receiver")
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class _Refused(Exception):  # noqa: N818 - a signal inside this module
-    def __init__(self, status: int) -> None:
-        super().__init__(str(status))
-        self.status = status
 
 
 def spool_of(config: YouzanConfig, runtime: Runtime) -> Spool | None:
@@ -38,7 +28,7 @@ def spool_of(config: YouzanConfig, runtime: Runtime) -> Spool | None:
     return Spool(runtime.path(config.inbox.folder), config.inbox.keep_days) if config.inbox else None
 
 
-class Receiver:
+class Receiver(MessageApp):
     """Takes messages at any path.
 
     Youzan wants an answer within five seconds and repeats what it does not get one for. So a message is only checked and
@@ -51,75 +41,25 @@ class Receiver:
     """
 
     def __init__(self, config: YouzanConfig, spool: Spool, now: Callable[[], dt.datetime] = utc_now) -> None:
+        super().__init__(
+            self.take, ACKNOWLEDGEMENT, refused=_REFUSAL, content_type="application/json", longest=_LONGEST
+        )
         self._client_id = config.client_id
         self._secret = config.client_secret.get_secret_value()
         self._spool = spool
         self._now = now
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI event."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        try:
-            if scope["method"] != "POST":
-                raise _Refused(405)
-            body = await _body(receive)
-            # The disk may be slow; other messages must not wait for it.
-            await asyncio.to_thread(self.take, body, _header(scope, b"event-sign"))
-        except _Refused as refused:
-            await _answer(send, refused.status, _REFUSAL)
-        except MessageError as error:
-            log.warning("A pushed message was refused: %s", error.code)
-            await _answer(send, 400, _REFUSAL)
-        else:
-            await _answer(send, 200, ACKNOWLEDGEMENT)
-
-    def take(self, body: bytes, signature: str) -> bool:
+    def take(self, incoming: Incoming) -> bool:
         """Check a message and keep it; say whether it was new.
 
-        Args:
-            body: the bytes as received.
-            signature: header ``Event-Sign``.
-
         Raises:
-            MessageError: it cannot be read or is for another application.
+            RefusedMessage: it is not signed, cannot be read or is for another application.
         """
-        if not is_authentic(self._client_id, self._secret, body, signature):
-            raise _Refused(401)
-        message = read_message(body, self._client_id)
+        if not is_authentic(self._client_id, self._secret, incoming.body, incoming.headers.get("event-sign", "")):
+            raise RefusedMessage(401)
+        try:
+            message = read_message(incoming.body, self._client_id)
+        except MessageError as error:
+            log.warning("A pushed message was refused: %s", error.code)
+            raise RefusedMessage(400) from error
         return False if message.test else self._spool.add(message, self._now())
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        event = await receive()
-        stage = event["type"].removeprefix("lifespan.")
-        await send({"type": f"lifespan.{stage}.complete"})
-        if stage == "shutdown":
-            return
-
-
-async def _body(receive: Receive) -> bytes:
-    body = bytearray()
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise _Refused(400)
-        body += event.get("body", b"")
-        if len(body) > _LONGEST:
-            raise _Refused(413)
-        if not event.get("more_body"):
-            return bytes(body)
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")
-
-
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.errors import AuthError, ConfigError, DeferError, HubError, RetryError, RowError, StreamError
-from hub.http import fan_out
+from hub.http import fan_out, fan_out_apart
 
 
 @settings(deadline=None, max_examples=40)
@@ -192,3 +192,14 @@ def test_whatever_fails_no_finished_result_is_lost_or_doubled(seed: int) -> None
     with contextlib.suppress(HubError):
         given_back.extend(result.item for result in fan_out(work, range(30), workers=4) if result.error is None)
     assert given_back == sorted(finished)
+
+
+def test_refused_items_are_told_apart_from_those_that_came() -> None:
+    def odd_only(number: int) -> int:
+        if number % 2 == 0:
+            raise RowError("even", code="even")
+        return number * 10
+
+    came, refused = fan_out_apart(odd_only, range(5), workers=2)
+    assert came == [(1, 10), (3, 30)]
+    assert [(item, error.code) for item, error in refused] == [(0, "even"), (2, "even"), (4, "even")]

@@ -161,7 +161,7 @@ def test_the_documented_message_is_received(tmp_path: Path, accounts: Rig) -> No
         ("POST", {"encrypt_type": "aes"}, b"not xml", 400, "message_invalid"),
         ("POST", {}, b"\xff\xfe", 400, "message_invalid"),
         ("POST", {}, b"x" * 300_000, 413, "too large"),
-        ("PUT", {}, b"", 405, "use GET or POST"),
+        ("PUT", {}, b"", 405, "method not allowed"),
     ],
 )
 def test_what_is_not_the_platforms_is_refused_and_not_kept(

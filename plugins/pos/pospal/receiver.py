@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from hub.http import Incoming, MessageApp, RefusedMessage
 from hub.runtime import utc_now
-from plugins.pos.asgi import MessageApp, RefusedMessage
 from plugins.pos.pospal.config import PospalConfig
 from plugins.pos.pospal.inbox import MessageBox
 from plugins.pos.pospal.messages import MessageError, read_message
@@ -36,22 +36,18 @@ class Receiver(MessageApp):
         self._inbox = inbox
         self._now = now
 
-    def take(self, body: bytes, headers: Mapping[str, str]) -> bool:
+    def take(self, incoming: Incoming) -> bool:
         """Check a message and keep it; say whether it was new.
-
-        Args:
-            body: the bytes as received.
-            headers: names in lower case.
 
         Raises:
             RefusedMessage: it is signed by nobody we know, or cannot be read.
         """
         try:
-            message = read_message(body, headers.get("content-type", ""))
+            message = read_message(incoming.body, incoming.headers.get("content-type", ""))
         except MessageError as error:
             log.warning("A pushed message was refused: %s", error.code)
             raise RefusedMessage(400) from error
         key = self._keys.get(message.app_id)
-        if key is None or not is_authentic(key, body, headers.get("data-signature", "")):
+        if key is None or not is_authentic(key, incoming.body, incoming.headers.get("data-signature", "")):
             raise RefusedMessage(401)
         return self._inbox.add(message, self._now())

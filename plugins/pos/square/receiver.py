@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
+from hub.http import Incoming, MessageApp, RefusedMessage
 from hub.runtime import utc_now
-from plugins.pos.asgi import MessageApp, RefusedMessage
 from plugins.pos.inbox import Inbox
 from plugins.pos.square.config import InboxSettings, SquareConfig
 from plugins.pos.square.events import EventError, is_authentic, read_event
@@ -49,17 +49,19 @@ class Receiver(MessageApp):
         self._inbox = inbox
         self._now = now
 
-    def take(self, body: bytes, headers: Mapping[str, str]) -> bool:
+    def take(self, incoming: Incoming) -> bool:
         """Check an event and keep it; say whether it was new.
 
         Raises:
             RefusedMessage: it is not signed with the subscription's key, or cannot be read.
         """
         key = self._settings.signature_key.get_secret_value()
-        if not is_authentic(key, self._settings.url, body, headers.get("x-square-hmacsha256-signature", "")):
+        if not is_authentic(
+            key, self._settings.url, incoming.body, incoming.headers.get("x-square-hmacsha256-signature", "")
+        ):
             raise RefusedMessage(403)
         try:
-            event = read_event(body)
+            event = read_event(incoming.body)
         except EventError as error:
             log.warning("A webhook event was refused: %s", error.code)
             raise RefusedMessage(400) from error

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hub.errors import StreamError
-from hub.http import TimeWindow, time_windows
+from hub.http import TimeWindow, WindowedList, lists_of, time_windows
 from hub.records import Product, Store
 from hub.source import Page, State
 from plugins.weimob.api import Api
 from plugins.weimob.mapping.catalogue import to_product, to_staff, to_store
 from plugins.weimob.reading.common import Merchant, begin_of, pages_of, rows_of, too_deep
 from plugins.weimob.values import milliseconds, text
-from plugins.weimob.walk import WindowedList, lists_of
 
 __all__ = ["CatalogueReader"]
 

@@ -6,11 +6,10 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 from hub.errors import HubError, RowError, StreamError
-from hub.http import WindowTooDeep, fan_out, numbered_pages
+from hub.http import WindowTooDeep, fan_out_apart, numbered_pages
 from hub.redaction import redact
 from hub.runtime import Runtime
 from hub.source import Reject
@@ -23,7 +22,7 @@ from plugins.weimob.messages import Message, Subject
 from plugins.weimob.roster import Roster
 from plugins.weimob.values import CHINA, text
 
-__all__ = ["Caught", "Merchant", "begin_of", "chunks", "moment", "pages_of", "reject", "rows_of", "stamp", "too_deep"]
+__all__ = ["Caught", "Merchant", "begin_of", "moment", "pages_of", "reject", "rows_of", "stamp", "too_deep"]
 
 READ_LAG: Final = dt.timedelta(seconds=30)
 """After a message the platform's read side may lag this long."""
@@ -92,14 +91,7 @@ class Merchant:
         self, ask: Callable[[T], R], items: Iterable[T]
     ) -> tuple[list[tuple[T, R]], list[tuple[T, RowError]]]:
         """Make one call per item; return what came, and the items that were refused."""
-        found: list[tuple[T, R]] = []
-        refused: list[tuple[T, RowError]] = []
-        for result in fan_out(ask, items, workers=self.config.workers):
-            if result.error is not None:
-                refused.append((result.item, result.error))
-            else:
-                found.append((result.item, result.unwrap()))
-        return found, refused
+        return fan_out_apart(ask, items, workers=self.config.workers)
 
     def caught(
         self, subject: Subject, place: int, wanted: Callable[[Waiting], bool] = lambda _: True
@@ -181,10 +173,3 @@ def moment(value: Any) -> dt.datetime | None:
 def stamp(value: dt.datetime) -> str:
     """Write an instant into a cursor."""
     return value.isoformat()
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Give the items in lists of at most ``size``."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

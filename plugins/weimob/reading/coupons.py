@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from hub.chunks import chunks
 from hub.errors import RowError
 from hub.http import Unit
 from hub.records import Event
@@ -18,7 +19,7 @@ from hub.source import Page, Reject, State, reject_of
 from plugins.weimob.api import Api
 from plugins.weimob.mapping.catalogue import coupon_events
 from plugins.weimob.messages import Message, Subject
-from plugins.weimob.reading.common import Merchant, chunks, moment, pages_of, reject, rows_of, stamp
+from plugins.weimob.reading.common import Merchant, moment, pages_of, reject, rows_of, stamp
 from plugins.weimob.values import text
 
 __all__ = ["CouponReader", "coupon_holders"]

@@ -15,21 +15,21 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Final
 
+from hub.chunks import chunks
 from hub.errors import HubError, StreamError
-from hub.http import TimeWindow, time_windows
+from hub.http import TimeWindow, WindowedList, lists_of, time_windows
 from hub.source import Page, State
 from plugins.weimob.answers import is_forbidden
 from plugins.weimob.api import Api
 from plugins.weimob.mapping.orders import buyer_of
 from plugins.weimob.messages import Message, Subject
-from plugins.weimob.reading.common import Merchant, begin_of, chunks, moment, pages_of, stamp, too_deep
+from plugins.weimob.reading.common import Merchant, begin_of, moment, pages_of, stamp, too_deep
 from plugins.weimob.reading.coupons import coupon_holders
 from plugins.weimob.reading.coverage import Coverage
 from plugins.weimob.reading.people import People
 from plugins.weimob.reading.trades import search_list
 from plugins.weimob.roster import Roster
 from plugins.weimob.values import milliseconds, text
-from plugins.weimob.walk import WindowedList, lists_of
 
 __all__ = ["CustomerReader"]
 

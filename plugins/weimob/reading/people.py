@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Final
 
+from hub.chunks import chunks
 from hub.errors import RowError, StreamError
 from hub.http import Unit
 from hub.records import Customer
 from hub.source import Page, Reject
 from plugins.weimob.api import Api, Capability
 from plugins.weimob.mapping.customers import CustomerFacts, merged_away, to_customer
-from plugins.weimob.reading.common import Merchant, chunks, reject
+from plugins.weimob.reading.common import Merchant, reject
 from plugins.weimob.roster import Roster
 from plugins.weimob.values import text
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hub.errors import StreamError
-from hub.http import TimeWindow, Unit, time_windows
+from hub.http import TimeWindow, Unit, WindowedList, lists_of, time_windows
 from hub.records import Order
 from hub.source import Page, State
 from plugins.weimob.api import Api, Capability
@@ -17,7 +17,6 @@ from plugins.weimob.mapping.refunds import to_refund
 from plugins.weimob.messages import Subject
 from plugins.weimob.reading.common import Merchant, begin_of, moment, reject, rows_of, stamp, too_deep
 from plugins.weimob.values import milliseconds, text
-from plugins.weimob.walk import WindowedList, lists_of
 
 __all__ = ["order_reader", "refund_reader", "search_list"]
 

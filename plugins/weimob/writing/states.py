@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from hub.chunks import chunks
 from hub.destination import Operation, Outcome
 from hub.http import Unit
 from plugins.weimob.answers import refuse_unless_done
 from plugins.weimob.api import Api
-from plugins.weimob.reading.common import Merchant, chunks
+from plugins.weimob.reading.common import Merchant
 from plugins.weimob.values import text
 from plugins.weimob.writing.common import as_text, done, invalid, needed, one_by_one, rejected, unchanged
 

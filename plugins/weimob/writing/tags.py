@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hub.chunks import chunks
 from hub.destination import Operation, OperationKind, Outcome
 from hub.errors import RowError, StreamError
 from plugins.weimob.answers import failures
 from plugins.weimob.api import Api, Capability
 from plugins.weimob.config import TagSettings
-from plugins.weimob.reading.common import Merchant, chunks, pages_of
+from plugins.weimob.reading.common import Merchant, pages_of
 from plugins.weimob.values import text
 from plugins.weimob.writing.common import as_text, done, first_failure, invalid, needed, rejected, unchanged
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, TypeVar
 
-from hub.errors import HubError, RowError
-from hub.http import TimeWindow, fan_out
+from hub.chunks import chunks
+from hub.errors import HubError, RowError, StreamError
+from hub.http import TimeWindow, WindowedList, WindowTooDeep, fan_out_apart
 from hub.redaction import redact
 from hub.runtime import Runtime
 from hub.source import Reject
-from plugins.youzan.answers import NO_PERMISSION
+from plugins.youzan.answers import NO_PERMISSION, TOO_DEEP
 from plugins.youzan.client import YouzanClient
 from plugins.youzan.config import YouzanConfig
 from plugins.youzan.messages import Message, Subject
 from plugins.youzan.spool import Position, Spool, Waiting
 from plugins.youzan.values import CHINA
-from plugins.youzan.walk import ListPage, WindowedList
 
-__all__ = ["Caught", "Shop", "begin_of", "chunks", "is_forbidden", "lists_of", "moment", "stamp"]
+__all__ = ["Caught", "Shop", "begin_of", "is_forbidden", "moment", "stamp", "windowed"]
 
 READ_LAG: Final = dt.timedelta(seconds=30)
 """After a message the platform's read side may lag this long."""
@@ -73,14 +72,7 @@ class Shop:
         self, ask: Callable[[T], R], items: Iterable[T]
     ) -> tuple[list[tuple[T, R]], list[tuple[T, RowError]]]:
         """Make one detail call per item; return what came, and the items that were refused."""
-        found: list[tuple[T, R]] = []
-        refused: list[tuple[T, RowError]] = []
-        for result in fan_out(ask, items, workers=self.config.workers):
-            if result.error is not None:
-                refused.append((result.item, result.error))
-            else:
-                found.append((result.item, result.unwrap()))
-        return found, refused
+        return fan_out_apart(ask, items, workers=self.config.workers)
 
     def caught(
         self, subject: Subject, position: Position, wanted: Callable[[Waiting], bool] = lambda _: True
@@ -104,10 +96,19 @@ def _keep_newest(messages: dict[str, Message], message: Message) -> None:
             messages[thing] = message
 
 
-def lists_of(reading: WindowedList, windows: Iterable[TimeWindow]) -> Iterator[ListPage]:
-    """Give the pages of several windows, one after the other."""
-    for window in windows:
-        yield from reading.pages(window)
+def windowed(fetch: Callable[[TimeWindow, int], tuple[int, Sequence[Any]]], size: int, depth: int) -> WindowedList:
+    """Return a list to be read by windows; see :class:`hub.http.WindowedList`."""
+
+    def ask(window: TimeWindow, number: int) -> tuple[int, Sequence[Any]]:
+        try:
+            return fetch(window, number)
+        except StreamError as error:
+            # Old notes tell of shallower lists than the present pages do: narrower windows then.
+            if number > 1 and error.context.get("code") in TOO_DEEP:
+                raise WindowTooDeep(number * size) from None
+            raise
+
+    return WindowedList(ask, size, depth)
 
 
 def reject(where: str, source_id: str, error: RowError) -> Reject:
@@ -134,10 +135,3 @@ def moment(value: Any) -> dt.datetime | None:
 def stamp(value: dt.datetime) -> str:
     """Write an instant into a cursor."""
     return value.isoformat()
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Give the items in lists of at most ``size``."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

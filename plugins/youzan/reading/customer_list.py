@@ -6,12 +6,11 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hub.http import TimeWindow
+from hub.http import TimeWindow, WindowedList
 from plugins.youzan.api import Api
 from plugins.youzan.config import TimeUnit
-from plugins.youzan.reading.common import Shop, begin_of
+from plugins.youzan.reading.common import Shop, begin_of, windowed
 from plugins.youzan.values import from_epoch, milliseconds, seconds
-from plugins.youzan.walk import WindowedList
 
 __all__ = ["CustomerList"]
 
@@ -45,7 +44,7 @@ class CustomerList:
 
     def windowed(self, unit: TimeUnit) -> WindowedList:
         """Return the list, to be read by windows."""
-        return WindowedList(lambda window, number: self._ask(unit, window, number), _SIZE, _DEPTH)
+        return windowed(lambda window, number: self._ask(unit, window, number), _SIZE, _DEPTH)
 
     def _ask(self, unit: TimeUnit, window: TimeWindow, number: int, *, size: int = _SIZE) -> tuple[int, Sequence[Any]]:
         write = milliseconds if unit is TimeUnit.MILLISECONDS else seconds

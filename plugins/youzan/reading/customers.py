@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hub.errors import StreamError
-from hub.http import cursor_pages, time_windows
+from hub.http import cursor_pages, lists_of, time_windows
 from hub.source import Page, State
 from plugins.youzan.api import Api
 from plugins.youzan.config import Scan, TimeUnit
 from plugins.youzan.mapping.trades import buyer_of
 from plugins.youzan.messages import Message, Subject
-from plugins.youzan.reading.common import Shop, begin_of, is_forbidden, lists_of, moment, stamp
+from plugins.youzan.reading.common import Shop, begin_of, is_forbidden, moment, stamp
 from plugins.youzan.reading.customer_list import CustomerList
 from plugins.youzan.reading.people import People
 from plugins.youzan.reading.trades import trade_list

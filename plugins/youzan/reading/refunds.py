@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hub.errors import RowError
-from hub.http import TimeWindow, Unit, time_windows
+from hub.http import TimeWindow, Unit, WindowedList, lists_of, time_windows
 from hub.records import Order
 from hub.source import Page, State
 from plugins.youzan.api import Api
 from plugins.youzan.mapping.refunds import to_refund
 from plugins.youzan.messages import Subject
-from plugins.youzan.reading.common import Shop, begin_of, lists_of, moment, reject, stamp
+from plugins.youzan.reading.common import Shop, begin_of, moment, reject, stamp, windowed
 from plugins.youzan.values import seconds
-from plugins.youzan.walk import WindowedList
 
 __all__ = ["RefundReader"]
 
@@ -69,7 +68,7 @@ class RefundReader:
             )
             return int(data.get("total") or 0), data.get("refunds") or ()
 
-        return WindowedList(fetch, _SIZE, _DEPTH)
+        return windowed(fetch, _SIZE, _DEPTH)
 
     def _page(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Page:
         found, refused = self._shop.side_by_side(self._whole, rows)

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from hub.http import TimeWindow, Unit, time_windows
+from hub.http import ListPage, TimeWindow, Unit, WindowedList, lists_of, time_windows
 from hub.records import Order
 from hub.source import Page, State
 from plugins.youzan.api import Api
 from plugins.youzan.config import Details
 from plugins.youzan.mapping.trades import buyer_cipher, needs_detail, to_order
 from plugins.youzan.messages import Subject
-from plugins.youzan.reading.common import Shop, begin_of, lists_of, moment, reject, stamp
+from plugins.youzan.reading.common import Shop, begin_of, moment, reject, stamp, windowed
 from plugins.youzan.spool import Waiting
 from plugins.youzan.values import to_text
-from plugins.youzan.walk import ListPage, WindowedList
 
 __all__ = ["TradeReader", "trade_list"]
 
@@ -40,7 +39,7 @@ def trade_list(shop: Shop) -> WindowedList:
         rows = [entry.get("full_order_info") or entry for entry in data.get("full_order_info_list") or ()]
         return int(data.get("total_results") or 0), rows
 
-    return WindowedList(fetch, _SIZE, _DEPTH)
+    return windowed(fetch, _SIZE, _DEPTH)
 
 
 class TradeReader:

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from hub.chunks import chunks
 from hub.destination import Operation, OperationKind, Outcome, RemoteRow
 from hub.errors import RetryError, RowError, StreamError
-from hub.http import numbered_pages, time_windows
+from hub.http import lists_of, numbered_pages, time_windows
 from plugins.youzan.api import Api
 from plugins.youzan.client import YouzanClient
 from plugins.youzan.config import TagSettings, TagStyle, TimeUnit
-from plugins.youzan.reading.common import Shop, begin_of, chunks, lists_of
+from plugins.youzan.reading.common import Shop, begin_of
 from plugins.youzan.reading.customer_list import CustomerList
 from plugins.youzan.writing.common import (
     OPERATE_SOURCE,

@@ -14,7 +14,7 @@ from math import ceil
 from typing import Any, Final
 
 from hub.errors import StreamError
-from hub.http import TimeWindow, WindowTooDeep, split_deep_windows
+from hub.http.paging import TimeWindow, WindowTooDeep, split_deep_windows
 
 __all__ = ["ListPage", "WindowedList", "lists_of"]
 
@@ -39,7 +39,7 @@ class WindowedList:
 
     Attributes:
         fetch: asks for a page (from 1) of a window; gives the number of all rows (None where only the first page tells) and
-            the page's rows.
+            the page's rows; raises :class:`WindowTooDeep` where the platform refuses a page for its depth.
         size: rows per page.
         depth: most rows a window may hold.
     """
