@@ -9,10 +9,11 @@ Everything is on loopback and in a temporary folder, and nothing is left behind.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from hub.pipeline.ingest import ingest
 from hub.pipeline.resolve import resolve
 from hub.pipeline.score import score
 from hub.pipeline.segment import segment
+from hub.show.bars import TerminalProgress, progress_for
 from hub.show.screen import Screen
 
 __all__ = ["COUNTED", "Staged", "counts_of", "counts_without_airflow", "main", "staged"]
@@ -47,6 +49,7 @@ _DAG_FILE = """from hub.airflow.factory import hub_dags
 
 globals().update(hub_dags())
 """
+_WAITED_FOR = "Tasks of Airflow that have ended"
 _BY_HAND = """
 [airflow]
 ingest = ""
@@ -140,23 +143,45 @@ def counts_without_airflow(demo: Demo, folder: Path) -> dict[str, Any]:
 def _round(screen: Screen, *, postgres: bool, people: int, days: int) -> bool:
     where = "PostgreSQL" if postgres else "SQLite"
     screen.heading(f"Airflow with metadata in {where}")
-    with (
-        tempfile.TemporaryDirectory(prefix="hub-airflow-") as folder,
-        staged(Path(folder), people=people, days=days, postgres=postgres) as stage,
-    ):
-        ingests = [names.ingest_dag(name) for name in stage.project.sources]
-        for dag in ingests:
-            stage.airflow.trigger(dag)
-        stage.airflow.wait_until_idle(stage.dags)
+    folder = Path(tempfile.mkdtemp(prefix="hub-airflow-"))
+    with staged(folder, people=people, days=days, postgres=postgres) as stage:
+        for name in stage.project.sources:
+            stage.airflow.trigger(names.ingest_dag(name))
+        with _shown_progress() as show:
+            stage.airflow.wait_until_idle(stage.dags, show=show)
         ok = _show_runs(screen, stage)
         with_airflow = counts_of(stage.demo.config)
-        without = counts_without_airflow(stage.demo, Path(folder) / "plain")
+        without = counts_without_airflow(stage.demo, folder / "plain")
     screen.line()
     screen.table(
         ("Warehouse", ">With Airflow", ">Without", "Same"),
         [(name, with_airflow[name], without[name], with_airflow[name] == without[name]) for name in COUNTED],
     )
-    return ok and with_airflow == without
+    same = with_airflow == without
+    if ok and same:
+        shutil.rmtree(folder)
+    else:
+        screen.line(f"Airflow's logs are kept in {folder / 'airflow'}.", "yellow")
+    return ok and same
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Callable[[int], None]]:
+    """Count on the terminal how many of Airflow's tasks have ended."""
+    progress = progress_for(sys.stderr)
+    told = [0]
+
+    def show(ended: int) -> None:
+        progress.advance(_WAITED_FOR, ended - told[0])
+        told[0] = ended
+
+    progress.start(_WAITED_FOR)
+    try:
+        yield show
+    finally:
+        progress.finish(_WAITED_FOR)
+        if isinstance(progress, TerminalProgress):
+            progress.close()
 
 
 def _show_runs(screen: Screen, stage: Staged) -> bool:

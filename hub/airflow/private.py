@@ -28,6 +28,7 @@ __all__ = ["PrivateAirflow"]
 _PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
 _HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 _FINAL = frozenset({"success", "failed"})
+_ENDED = _FINAL | {"skipped", "upstream_failed", "removed"}
 _PAGE = 100
 
 
@@ -234,7 +235,7 @@ class PrivateAirflow:
         return str(run["dag_run_id"])
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
-        """Return a DAG's runs, the newest first."""
+        """Return a DAG's runs, the newest first; with ``~`` those of all DAGs."""
         return list(self.every(f"/dags/{dag}/dagRuns", "dag_runs", order_by="-run_after"))
 
     def wait_for_run(self, dag: str, run: str) -> dict[str, Any]:
@@ -248,37 +249,80 @@ class PrivateAirflow:
         self.until(f"run {run} of {dag} to end", ended)
         return found
 
-    def wait_until_idle(self, dags: Sequence[str], quiet: float = 4.0) -> None:
-        """Wait until no run of these DAGs is waiting or running, for a while."""
+    def wait_until_idle(
+        self, dags: Sequence[str], quiet: float = 4.0, show: Callable[[int], None] | None = None
+    ) -> None:
+        """Wait until no run of these DAGs is waiting or running, for a while.
+
+        Args:
+            dags: ids of the DAGs.
+            quiet: seconds for which nothing may be waiting: an asset's event takes a moment to start its consumers.
+            show: told how many tasks have ended.
+
+        Raises:
+            StoreError: nothing has changed for as long as the patience lasts; with what is unfinished.
+        """
         since: list[float] = []
 
         def idle() -> bool:
-            busy = any(run["state"] not in _FINAL for dag in dags for run in self.runs(dag))
-            if busy:
+            if any(run["dag_id"] in dags and run["state"] not in _FINAL for run in self.runs("~")):
                 since.clear()
             elif not since:
                 since.append(time.monotonic())
             return bool(since) and time.monotonic() - since[0] >= quiet
 
-        self.until("all runs to end", idle)
+        def moved() -> object:
+            tasks = [task for task in self.tasks("~", "~") if task["dag_id"] in dags]
+            ended = sum(task["state"] in _ENDED for task in tasks)
+            if show is not None:
+                show(ended)
+            return sorted((task["id"], task["try_number"], str(task["state"])) for task in tasks)
+
+        self.until("all runs to end", idle, moved, lambda: ", ".join(self.unfinished(dags)))
+
+    def unfinished(self, dags: Sequence[str]) -> list[str]:
+        """Return each run that has not ended and what its tasks are at."""
+        found = []
+        for run in self.runs("~"):
+            dag = run["dag_id"]
+            if dag in dags and run["state"] not in _FINAL:
+                tasks = {task["task_id"]: task["state"] for task in self.tasks(dag, run["dag_run_id"])}
+                waiting = [f"{name} {state}" for name, state in tasks.items() if state not in _ENDED]
+                found.append(f"{dag} {run['state']} ({', '.join(waiting) or 'no task waits'})")
+        return found
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
-        """Return a run's task instances, mapped ones each."""
-        return list(self.every(f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances", "task_instances"))
+        """Return a run's task instances, mapped ones each; with ``~`` those of all runs or DAGs."""
+        return list(self.every(f"/dags/{dag}/dagRuns/{quote(run, safe='~')}/taskInstances", "task_instances"))
 
-    def until(self, what: str, done: Callable[[], bool]) -> None:
+    def until(
+        self,
+        what: str,
+        done: Callable[[], bool],
+        moved: Callable[[], object] = lambda: None,
+        where: Callable[[], str] = lambda: "",
+    ) -> None:
         """Ask again and again.
+
+        Args:
+            what: what is waited for, in words.
+            done: whether it has come true.
+            moved: how far it is; patience begins anew whenever this changes.
+            where: what it hangs on, for the error.
 
         Raises:
             StoreError: it does not come true, or a process of Airflow has ended.
         """
-        deadline = time.monotonic() + self.patience
+        deadline, place = time.monotonic() + self.patience, moved()
         while not done():
             for name, process in self._processes.items():
                 if process.poll() is not None:
                     raise StoreError(f"airflow {name} ended by itself: {self.log_of(name)[-2000:]}")
+            if (now := moved()) != place:
+                deadline, place = time.monotonic() + self.patience, now
             if time.monotonic() > deadline:
-                raise StoreError(f"Waited {self.patience:g} s in vain for {what}; logs are in {self.folder}.")
+                hangs = f" It hangs on {told}." if (told := where()) else ""
+                raise StoreError(f"Waited {self.patience:g} s in vain for {what}.{hangs} Logs are in {self.folder}.")
             time.sleep(0.3)
 
     def log_of(self, name: str) -> str:

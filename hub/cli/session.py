@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.answer import Answer, ExitCode
-from hub.cli.bars import TerminalProgress, progress_for
+from hub.show.bars import TerminalProgress, progress_for
 
 if TYPE_CHECKING:
     import datetime as dt
