@@ -40,7 +40,9 @@ from hub.airflow.operators import (
     PruneOperator,
     PublishOperator,
     PushOperator,
+    PushVerdictOperator,
     ReadStreamOperator,
+    ReconcileOperator,
     ResolveOperator,
     ScoreOperator,
     SegmentOperator,
@@ -160,7 +162,7 @@ class _Factory:
         return assets if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=assets)
 
     def push(self, sync: str) -> DAG:
-        """``plan`` → (``approve``) → ``write``."""
+        """``plan`` → (``approve``) → ``write`` → ``reconcile`` → ``verdict``."""
         connection = self.project.syncs[sync]
         pool: dict[str, Any] = {"pool": names.api_pool(connection), **self.common}
         doc = (
@@ -187,8 +189,15 @@ class _Factory:
             write = PushOperator(
                 task_id="write", sync=sync, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, **pool
             )
+            reconcile = ReconcileOperator(task_id="reconcile", sync=sync, trigger_rule=TriggerRule.ALL_DONE, **pool)
+            verdict = PushVerdictOperator(
+                task_id="verdict",
+                tasks=["plan", "approve", "write", "reconcile"],
+                trigger_rule=TriggerRule.ALL_DONE,
+                retries=0,
+            )
             plan >> [approve, write]
-            approve >> write
+            approve >> write >> reconcile >> verdict
         return dag
 
     def maintenance(self) -> DAG:

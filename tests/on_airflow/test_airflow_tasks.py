@@ -6,15 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow_project import HUB_TOML, dag_run_of, make_project, run
+from sqlalchemy import update
 
 from hub.airflow.factory import hub_dags
 from hub.airflow.hooks import HubHook
 from hub.airflow.links import task_key
-from hub.airflow.operators import PlanPushOperator
+from hub.airflow.operators import PlanPushOperator, ReconcileOperator
 from hub.airflow.ui import rows_page
 from hub.context import open_hub
 from hub.errors import ConfigError
+from hub.store.tables import LedgerEntry
 
 pytestmark = pytest.mark.usefixtures("metadata")
 
@@ -26,7 +29,8 @@ def test_from_files_to_customers_to_a_file_and_then_nothing_to_do(project: Path)
         assert {state for task, state in done.items() if task.startswith("read")} == {"success"}
     assert set(run(project, "customers").values()) == {"success", "skipped"}  # only look_back is skipped
     assert run(project, "push__everybody") == {
-        "": "success", "plan": "success", "approve": "skipped", "write": "success"
+        "": "success", "plan": "success", "approve": "skipped", "write": "success",
+        "reconcile": "skipped", "verdict": "success",
     }  # fmt: skip
     lines = (project.parent / "out" / "everybody.csv").read_text().splitlines()
     with open_hub(project) as hub:
@@ -68,6 +72,28 @@ def test_an_unusually_big_push_waits_for_a_person(tmp_path: Path) -> None:
     run(config, "customers")
     done = run(config, "push__everybody", mark_success_pattern="approve")
     assert (done["plan"], done["approve"], done["write"]) == ("success", "success", "success")
+
+
+def test_a_push_that_fails_leaves_the_run_red_whatever_came_after(project: Path) -> None:
+    run(project, "ingest__sales")
+    run(project, "customers")
+    (project.parent / "out").write_text("in the way of the folder")
+    done = run(project, "push__everybody")
+    assert (done["write"], done["reconcile"], done["verdict"], done[""]) == ("failed", "skipped", "failed", "failed")
+
+
+def test_rows_in_doubt_are_settled_by_the_task_behind_the_push(project: Path) -> None:
+    for name in ("ingest__sales", "customers", "push__everybody"):
+        run(project, name)
+    settle = ReconcileOperator(task_id="reconcile", sync="everybody", config=str(project))
+    with open_hub(project) as hub:
+        with pytest.raises(AirflowSkipException):
+            settle.work(hub, {})
+        with hub.store.database.write() as session:
+            session.execute(update(LedgerEntry).values(outcome="unknown"))
+        with pytest.raises(AirflowSkipException):
+            settle.work(hub, {"params": {"dry_run": True}})
+        assert settle.work(hub, {})["in_doubt"] is False
 
 
 @pytest.mark.parametrize(
