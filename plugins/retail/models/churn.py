@@ -20,6 +20,7 @@ from plugins.retail.models.silence import (
     Taught,
     examined,
     learn_silence,
+    levelled,
     recalibrated,
     taught,
 )
@@ -60,10 +61,10 @@ def fit_silence(
     if isinstance(base, Refused):
         return _unlearnt(final_base, horizons, within, purpose, daily, today)
     lessons = taught(daily, spans.earlier, horizons, within, base[1])
-    judged = learn_silence(base, lessons, horizons, within)
+    judged = levelled(learn_silence(base, lessons, horizons, within), daily, spans.earlier, spans.judged)
     exam = examined(daily, spans, horizons, within, base[1])
     model = learn_silence(final_base, taught(daily, spans.all, horizons, within, final_base[1]), horizons, within)
-    model = recalibrated(model, judged, exam)
+    model = levelled(recalibrated(model, judged, exam), daily, spans.all, today)
     return _judged(model, judged, lessons, exam, spans, used, purpose, daily)
 
 

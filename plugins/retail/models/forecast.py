@@ -31,7 +31,7 @@ _CHUNK = 100_000
 _LONG_GONE = 365
 """A next purchase is forecast for customers whose last one is at most so many days ago."""
 CHURN_HORIZONS = (30, 60)
-_METHOD = "1"
+_METHOD = "2"
 """Counts changes of method: models of another method are fitted anew."""
 _NO_MODEL = "never bought, or too little data (the method says why)"
 _INACTIVE = "never bought, last purchase longer ago than the active limit, or too little data"

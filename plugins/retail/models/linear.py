@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Line", "fit_log_link", "fit_logistic", "sigmoid"]
+__all__ = ["Line", "fit_log_link", "fit_logistic", "level_shift", "sigmoid"]
 
 Floats = NDArray[np.float64]
 
 _EDGE = 0.002
 """Features are held within this quantile of what was learnt from, and one minus it: a line is not trusted outside."""
+_REACH = float(np.log(2))
+"""How far beyond what was learnt from the features of a count may go. They are logarithms, so this is twice as much: histories
+grow, and the most frequent customers of today come oftener than any did in the windows learnt from."""
+_LARGEST_SHIFT = 10.0
 _FEWEST = 100
 """Positives and negatives that a probability needs to be learnt from."""
 
@@ -74,13 +78,33 @@ class Line:
         """Return the expected count or value per row, for a regression with log link."""
         return np.exp(self.value(features))
 
-    def recalibrated(self, features: Floats, happened: NDArray[np.bool_]) -> Line:
-        """Return the line with slope and shift fitted to what happened later (Platt)."""
+    def calibration(self, features: Floats, happened: NDArray[np.bool_]) -> tuple[float, float]:
+        """Return slope and shift that fit the line to what happened later (Platt)."""
         from sklearn.linear_model import LogisticRegression
 
-        raw = replace(self, slope=1.0, shift=0.0).value(features)
-        fitted = LogisticRegression(C=1e6).fit(raw[:, None], happened)
-        return replace(self, slope=float(fitted.coef_[0, 0]), shift=float(fitted.intercept_[0]))
+        fitted = LogisticRegression(C=1e6).fit(self.value(features)[:, None], happened)
+        return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+    def recalibrated(self, slope: float, shift: float) -> Line:
+        """Return the line shift + slope · what this one gives."""
+        return replace(self, slope=slope * self.slope, shift=shift + slope * self.shift)
+
+
+def level_shift(values: Floats, mean: float) -> float:
+    """Return what must be added to logits so that the mean of their probabilities is ``mean``.
+
+    Args:
+        values: logits, at least one.
+        mean: above 0 and below 1.
+    """
+    from scipy.optimize import brentq
+
+    def missed(shift: float) -> float:
+        return float(sigmoid(values + shift).mean()) - mean
+
+    if missed(-_LARGEST_SHIFT) >= 0 or missed(_LARGEST_SHIFT) <= 0:
+        return 0.0
+    return float(brentq(missed, -_LARGEST_SHIFT, _LARGEST_SHIFT, xtol=1e-9))
 
 
 def fit_logistic(columns: tuple[str, ...], features: Floats, happened: NDArray[np.bool_]) -> Line | None:
@@ -108,16 +132,20 @@ def fit_log_link(columns: tuple[str, ...], features: Floats, amount: Floats, pow
     if min(int((amount > 0).sum()), int((amount <= 0).sum())) < _FEWEST:
         return None
     model = TweedieRegressor(power=power, link="log", alpha=1e-3, solver="newton-cholesky", max_iter=300, tol=1e-6)
-    return _fitted(columns, features, amount, model)
+    # Money is heavy-tailed, counts are not: an extreme count is a customer who comes often, and comes often again.
+    return _fitted(columns, features, amount, model, *((0.0, _REACH) if power == 1 else (_EDGE, 0.0)))
 
 
-def _fitted(columns: tuple[str, ...], features: Floats, label: Any, model: Any) -> Line:
+def _fitted(
+    columns: tuple[str, ...], features: Floats, label: Any, model: Any, edge: float = _EDGE, reach: float = 0.0
+) -> Line:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    low, high = np.quantile(features, [_EDGE, 1 - _EDGE], axis=0)
+    low, high = np.quantile(features, [edge, 1 - edge], axis=0)
     pipeline = make_pipeline(StandardScaler(), model).fit(np.clip(features, low, high), label)
     scaler = pipeline[0]
+    low, high = low - reach, high + reach
     low, high, mean, scale, weights = (
         tuple(map(float, one)) for one in (low, high, scaler.mean_, scaler.scale_, np.ravel(pipeline[-1].coef_))
     )

@@ -16,11 +16,11 @@ from plugins.retail.models.btyd import Btyd, Kind, fit_btyd
 from plugins.retail.models.daily import Daily
 from plugins.retail.models.features import FEATURES, Snapshot, snapshot
 from plugins.retail.models.keeping import Refused
-from plugins.retail.models.linear import Line, fit_logistic
+from plugins.retail.models.linear import Line, fit_logistic, level_shift
 from plugins.retail.models.metrics import calibration
 from plugins.retail.models.windows import Windows
 
-__all__ = ["Bases", "Silence", "Taught", "fit_base", "learn_silence", "taught"]
+__all__ = ["Bases", "Silence", "Taught", "examined", "fit_base", "learn_silence", "levelled", "recalibrated", "taught"]
 
 Floats = NDArray[np.float64]
 
@@ -114,17 +114,33 @@ class Bases:
         return self._found[today]
 
 
-def taught(daily: Daily, cuts: tuple[int, ...], horizons: tuple[int, ...], within: int, unit: float) -> Taught:
-    """Return snapshots of those who bought within ``within`` days, and whether they then stayed away for each horizon."""
+def taught(
+    daily: Daily, cuts: tuple[int, ...], horizons: tuple[int, ...], within: int, unit: float, memory: int | None = None
+) -> Taught:
+    """Return snapshots of those who bought within ``within`` days, and whether they then stayed away for each horizon.
+
+    Args:
+        daily: purchase days.
+        cuts: days to look from.
+        horizons: days ahead.
+        within: only customers whose last purchase day is at most so many days ago.
+        unit: mean net value of a purchase day.
+        memory: purchases longer ago than that are not looked at; all of them by default.
+    """
     snapshots, silent = [], {days: [np.zeros(0, np.bool_)] for days in horizons}
     for cut in cuts:
-        lately = np.flatnonzero(np.bincount(daily.within(cut - within, cut).customer, minlength=daily.customers))
-        known = snapshot(_only(daily.before(cut), lately), cut, unit)
+        known = _lately(daily, cut, within, unit, memory)
         snapshots.append(known)
         for days in horizons:
             came = np.bincount(daily.within(cut, cut + days).customer, minlength=daily.customers)
             silent[days].append(came[known.who] == 0)
     return Taught(tuple(snapshots), {days: np.concatenate(parts) for days, parts in silent.items()})
+
+
+def _lately(daily: Daily, cut: int, within: int, unit: float, memory: int | None) -> Snapshot:
+    who = np.flatnonzero(np.bincount(daily.within(cut - within, cut).customer, minlength=daily.customers))
+    known = daily.before(cut) if memory is None else daily.within(cut - memory, cut)
+    return snapshot(_only(known, who), cut, unit)
 
 
 def _only(daily: Daily, who: NDArray[np.int64]) -> Daily:
@@ -146,6 +162,36 @@ def learn_silence(base: tuple[Btyd, float], lessons: Taught, horizons: tuple[int
     return replace(empty, lines=lines)
 
 
+def levelled(model: Silence, daily: Daily, cuts: tuple[int, ...], today: int) -> Silence:
+    """Return a model whose mean probability at ``today`` is that of one that looks no further back than every lesson could.
+
+    A young chain's histories grow: today's customers look more settled than those of the lessons did, only because more is known of
+    them, and a line over whole histories takes that for loyalty. Who is likelier to stay away than whom is best told by whole
+    histories, how many will by equally long ones.
+
+    Args:
+        model: fitted to the lessons of ``cuts``.
+        daily: purchase days; those from ``today`` on are not looked at.
+        cuts: the days it looked from.
+        today: the day it is used from.
+    """
+    if not cuts or not any(model.lines.values()):
+        return model
+    memory = max(model.within, min(cuts) - daily.first_day)
+    horizons = tuple(model.lines)
+    lessons = taught(daily, cuts, horizons, model.within, model.unit, memory)
+    even = learn_silence((model.btyd, model.unit), lessons, horizons, model.within)
+    whole, equal = (_lately(daily, today, model.within, model.unit, back) for back in (None, memory))
+    lines = dict(model.lines)
+    for days, line in model.lines.items():
+        other = even.lines[days]
+        if line is not None and other is not None and len(whole):
+            mean = float(other.probability(even.features(equal, days)).mean())
+            shift = level_shift(line.value(model.features(whole, days)), mean)
+            lines[days] = line.recalibrated(1.0, shift)
+    return replace(model, lines=lines)
+
+
 def recalibrated(model: Silence, judged: Silence, exam: Taught) -> Silence:
     """Return a model whose lines got slope and shift where the judged one's probabilities were off by more than 0.05."""
     lines = dict(model.lines)
@@ -155,8 +201,7 @@ def recalibrated(model: Silence, judged: Silence, exam: Taught) -> Silence:
             continue
         features = np.concatenate([judged.features(known, days) for known in exam.known])
         if calibration(judge.probability(features), exam.silent[days])[0] > _POORLY_CALIBRATED:
-            fitted = judge.recalibrated(features, exam.silent[days])
-            lines[days] = replace(line, slope=fitted.slope, shift=fitted.shift)
+            lines[days] = line.recalibrated(*judge.calibration(features, exam.silent[days]))
     return replace(model, lines=lines)
 
 
