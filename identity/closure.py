@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.judge import judge_values
+from identity.numbering import drop_blocked, number_evidence, number_values
 from identity.tables import State, pick
 from identity.workspace import Workspace
 
@@ -17,14 +18,16 @@ __all__ = ["close_over", "take_everything"]
 
 
 def take_everything(work: Workspace, before: State) -> None:
-    """For a full run: ``profile``, ``link``, ``value_state``, ``judged`` and ``old_*`` cover all there is."""
+    """For a full run: ``profile``, ``link``, ``value_state``, ``judged``, ``old_*`` and the numbered tables cover all there is."""
     work.put(previous_value_states=before.value_states, previous_memberships=before.memberships)
     work.put(previous_history=before.history)
     work.view("profile", "FROM new_profile")
     work.view("link", "FROM new_link")
     work.view("past_state", "FROM previous_value_states")
-    judge_values(work, "link", "profile", "judged")
+    number_evidence(work)
+    judge_values(work, "v", "(SELECT l.value, p.sound FROM l JOIN p ON p.no = l.profile)", "judged")
     work.view("value_state", "FROM judged")
+    drop_blocked(work)
     work.view("pairs_now", "FROM new_pair")
     work.view("old_member", "SELECT profile, customer FROM previous_memberships")
     work.view("old_history", "FROM previous_history")
@@ -67,6 +70,8 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
     )
     work.view("old_member", "SELECT profile, customer FROM near_member")
     work.view("old_history", "FROM near_history")
+    number_evidence(work)
+    drop_blocked(work)
 
 
 def _judge_touched(work: Workspace, before: State) -> None:
@@ -86,7 +91,14 @@ def _judge_touched(work: Workspace, before: State) -> None:
         "SELECT profile, sound FROM new_profile UNION ALL FROM carrier ANTI JOIN changed USING (profile)",
     )
     work.make("past_state", "FROM maybe_state SEMI JOIN touched USING (kind, scope, value)")
-    judge_values(work, "touched_link", "touched_profile", "judged")
+    number_values(work, "touched_link", "touched_value")
+    work.view(
+        "touched_carrier",
+        """SELECT touched_value.no AS value, touched_profile.sound FROM touched_link AS link
+           JOIN touched_value USING (kind, scope, value) JOIN touched_profile USING (profile)
+           WHERE link.status IN ('key', 'blocked')""",
+    )
+    judge_values(work, "touched_value", "touched_carrier", "judged")
 
 
 def _find_reached(work: Workspace, before: State) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from identity.agglomerate import Limits
 from identity.graph import Numbers, bipartite_components, components, smallest_members
@@ -36,50 +37,34 @@ class Decision:
 
 
 def decide(work: Workspace, rules: Rules) -> Decision:
-    """Decide over ``profile``, ``link``, ``value_state``, ``pair`` and ``forbidden`` of the workspace.
+    """Decide over the numbered evidence, ``pair`` and ``forbidden`` of the workspace.
 
-    Leaves the numbered tables ``p`` (no, profile …), ``v`` (no, kind, scope, value …), ``l`` (profile, value …) and the
-    table ``refusal`` behind.
+    Leaves ``refused`` behind: the joins that were refused between profiles that did end up apart.
     """
     limits = Limits(
         per_customer={kind.name: kind.per_customer for kind in rules.kinds if kind.per_customer is not None},
         max_customer=rules.max_customer,
         late_bridge=rules.late_bridge,
     )
-    _number(work)
-    profiles, values = work.count("p"), work.count("v")
+    _number_ties(work)
+    profiles, values = work.count("p"), work.largest("v", "no") + 1
     joined = _arrays(work, "SELECT profile, value FROM l")
     connected = smallest_members(_connected(work, joined, profiles, values))
-    asserted = _arrays(work, "SELECT l.profile, l.value FROM l JOIN v ON v.no = l.value WHERE v.tier <= 1")
+    asserted = _arrays(work, "SELECT l.profile, l.value FROM l WHERE l.space IN (SELECT no FROM space WHERE tier <= 1)")
     accounts = smallest_members(_connected(work, asserted, profiles, values, likely=False))
     groups = solve_problems(work, Stage.ASSERTED, np.arange(profiles, dtype=np.int32), accounts, limits)
     make_slots(work, groups, rules.tenure_gap_days)
     clusters = _join_slots(work, groups)
     shared = solve_problems(work, Stage.SHARED, groups, clusters, limits)
-    return Decision(join_probable(work, shared, rules), connected)
+    final = join_probable(work, shared, rules)
+    refusals = work.table("FROM refusal")
+    left, right = (refusals[side].to_numpy() for side in ("left", "right"))
+    work.put(refused=refusals.filter(pa.array(final[left] != final[right])))
+    return Decision(final, connected)
 
 
-def _number(work: Workspace) -> None:
-    work.make(
-        "p",
-        """SELECT (row_number() OVER (ORDER BY profile) - 1)::INTEGER AS no, profile, sound, surname, name_kind,
-                  coalesce(gender, title_gender) AS gender,
-                  CASE WHEN birthday_rank >= 4 AND NOT lunar AND birthday[1] <> '-' THEN birthday END AS birthday
-           FROM profile""",
-    )
-    work.make(
-        "v",
-        """SELECT (row_number() OVER () - 1)::INTEGER AS no, usable.*, kind.tier, kind.priority, kind.per_customer, kind.account
-           FROM (SELECT kind, scope, value, count(*) AS carriers FROM link WHERE status = 'key' GROUP BY ALL) AS usable
-           JOIN kind USING (kind)
-           ANTI JOIN (FROM value_state WHERE state = 'blocked') AS blocked USING (kind, scope, value)""",
-    )
-    work.make(
-        "l",
-        """SELECT p.no AS profile, v.no AS value, link.assurance, link.first_seen, link.last_seen
-           FROM link JOIN v USING (kind, scope, value) JOIN p USING (profile)
-           WHERE link.status = 'key'""",
-    )
+def _number_ties(work: Workspace) -> None:
+    """What people, platforms and the link model say about pairs of profiles, as numbers."""
     work.make(
         "tie",
         """SELECT least(a.no, b.no) AS "left", greatest(a.no, b.no) AS "right", min(pair.tier) AS tier

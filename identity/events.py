@@ -41,7 +41,7 @@ def tell_events(work: Workspace, at: dt.datetime, rules_version: str) -> pa.Tabl
     """The events between ``old_member`` and ``new_member`` (profile, customer); makes ``move`` and ``fate`` too.
 
     Args:
-        work: with ``named``, ``old_member``, ``new_member`` and the evidence tables ``p``, ``v``, ``l``.
+        work: with ``named``, ``old_member``, ``new_member`` and the evidence tables ``p``, ``l``, ``space``.
         at: time of the run.
         rules_version: of the rules it was made with.
     """
@@ -59,7 +59,14 @@ def tell_events(work: Workspace, at: dt.datetime, rules_version: str) -> pa.Tabl
            FROM move LEFT JOIN fate ON fate.customer = move."from" LEFT JOIN named ON named.customer = move."to"
            GROUP BY move."from", move."to" """,
     )
-    events = work.table(_event_query())
+    work.make("told", _TOLD)
+    _find_reasons(work)
+    events = work.table(
+        """SELECT told.*, tie_kind.reason FROM told LEFT JOIN tie_kind
+             ON tie_kind.event = told.event AND tie_kind.customer = told.customer
+            AND tie_kind.other IS NOT DISTINCT FROM told.other
+           ORDER BY told.event, told.customer, told.other"""
+    )
     count = events.num_rows
     times = pa.array([at] * count, INSTANT)
     table = events.append_column("at", times).append_column(
@@ -83,35 +90,42 @@ def _decide_fates(work: Workspace) -> None:
     )
 
 
-def _event_query() -> str:
-    return """
-        WITH told AS (
-            SELECT CASE WHEN "to" IS NULL THEN 'removed'
-                        WHEN "from" IS NULL AND origin = 'new' AND bool_and("from" IS NULL) OVER (PARTITION BY "to") THEN 'created'
-                        WHEN "from" IS NULL THEN 'assigned'
-                        WHEN ended AND "into" = "to" THEN 'merged'
-                        WHEN ended THEN 'reassigned'
-                        WHEN origin = 'new' THEN 'split'
-                        WHEN origin = 'regained' THEN 'unmerged'
-                        ELSE 'reassigned' END AS event,
-                   coalesce("to", "from") AS customer, CASE WHEN "to" IS NOT NULL THEN "from" END AS other, profiles
-            FROM flow
-            UNION ALL
-            SELECT 'retired', customer, NULL, [] FROM fate WHERE ended AND "into" IS NULL
-        ), moved AS (
-            SELECT event, customer, other, unnest(profiles) AS profile FROM told
-            WHERE event IN ('merged', 'assigned', 'reassigned')
-        ), tie_kind AS (
-            SELECT moved.event, moved.customer, moved.other, min({priority: v.priority, kind: v.kind}).kind AS reason
-            FROM moved JOIN p ON p.profile = moved.profile JOIN l ON l.profile = p.no JOIN v ON v.no = l.value
-            JOIN l AS far ON far.value = l.value JOIN p AS mate ON mate.no = far.profile
-            JOIN new_member AS home ON home.profile = mate.profile AND home.customer = moved.customer
-            LEFT JOIN move AS with_it ON with_it.profile = mate.profile AND with_it."to" = moved.customer
-             AND with_it."from" IS NOT DISTINCT FROM moved.other
-            WHERE with_it.profile IS NULL
-            GROUP BY ALL
-        )
-        SELECT told.*, tie_kind.reason FROM told
-        LEFT JOIN tie_kind ON tie_kind.event = told.event AND tie_kind.customer = told.customer
-         AND tie_kind.other IS NOT DISTINCT FROM told.other
-        ORDER BY ALL"""
+_TOLD = """
+    SELECT CASE WHEN "to" IS NULL THEN 'removed'
+                WHEN "from" IS NULL AND origin = 'new' AND taken.customer IS NULL THEN 'created'
+                WHEN "from" IS NULL THEN 'assigned'
+                WHEN ended AND "into" = "to" THEN 'merged'
+                WHEN ended THEN 'reassigned'
+                WHEN origin = 'new' THEN 'split'
+                WHEN origin = 'regained' THEN 'unmerged'
+                ELSE 'reassigned' END AS event,
+           coalesce("to", "from") AS customer, CASE WHEN "to" IS NOT NULL THEN "from" END AS other, profiles
+    FROM flow
+    LEFT JOIN (SELECT DISTINCT "to" AS customer FROM flow WHERE "from" IS NOT NULL) AS taken ON taken.customer = flow."to"
+    UNION ALL
+    SELECT 'retired', customer, NULL, [] FROM fate WHERE ended AND "into" IS NULL"""
+"""SQL: the events without their reasons."""
+
+
+def _find_reasons(work: Workspace) -> None:
+    """Table ``tie_kind``: the strongest kind of evidence between profiles that moved and those they came to."""
+    work.make(
+        "moved",
+        """SELECT event, customer, other, unnest(profiles) AS profile FROM told
+           WHERE event IN ('merged', 'assigned', 'reassigned')""",
+    )
+    if not work.count("moved"):
+        # A first run moves nobody, and the joins below would still read all there is.
+        work.make("tie_kind", "SELECT event, customer, other, NULL::VARCHAR AS reason FROM moved")
+        return
+    work.make(
+        "tie_kind",
+        """SELECT moved.event, moved.customer, moved.other, min({priority: space.priority, kind: space.kind}).kind AS reason
+           FROM moved JOIN p ON p.profile = moved.profile JOIN l ON l.profile = p.no JOIN space ON space.no = l.space
+           JOIN l AS far ON far.value = l.value JOIN p AS mate ON mate.no = far.profile
+           JOIN new_member AS home ON home.profile = mate.profile AND home.customer = moved.customer
+           LEFT JOIN move AS with_it ON with_it.profile = mate.profile AND with_it."to" = moved.customer
+            AND with_it."from" IS NOT DISTINCT FROM moved.other
+           WHERE with_it.profile IS NULL
+           GROUP BY ALL""",
+    )

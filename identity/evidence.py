@@ -65,38 +65,42 @@ def load_evidence(work: Workspace, profiles: pa.Table, identifiers: pa.Table, ru
     _load_profiles(work, profiles, rules)
     work.put(identifier_arrow=identifiers)
     _load_raw_links(work)
-    work.make("normal_link", normal_values(work.connection, "raw_link"))
+    work.view("normal_link", normal_values(work.connection, "raw_link"))
     ignored = _count_ignored(work)
-    work.make(
-        "new_link",
-        """SELECT profile, kind, scope, value, status, max(assurance)::TINYINT AS assurance,
-                  min(first_seen) AS first_seen, max(last_seen) AS last_seen
-           FROM normal_link
-           WHERE status IN ('key', 'masked', 'landline', 'blocked') AND NOT unscoped AND known
-           GROUP BY ALL""",
-    )
-    work.run("DROP TABLE normal_link")
-    for composite in rules.composites:
-        work.run(f"INSERT INTO new_link {_COMPOSITES[composite]}")
+    said = work.table(_LINKS, SCHEMAS["links"])
+    work.run("DROP VIEW normal_link; DROP TABLE fast_values")
+    work.put(said_link=said)
+    composed = [work.table(_COMPOSITES[composite], SCHEMAS["links"]) for composite in rules.composites]
+    work.put(new_link=pa.concat_tables([said, *composed]))
     return ignored
 
 
+_LINKS = """
+    SELECT profile, kind, scope, value, any_value(status) AS status, max(assurance) AS assurance,
+           min(first_seen) AS first_seen, max(last_seen) AS last_seen
+    FROM normal_link
+    WHERE status IN ('key', 'masked', 'landline', 'blocked') AND NOT unscoped AND known
+    GROUP BY profile, kind, scope, value"""
+"""SQL: one link per profile and value; the value decides the status."""
+
 _COMPOSITES = {
     Composite.MASKED_PHONE_AND_NAME: f"""
-        SELECT profile, '{Composite.MASKED_PHONE_AND_NAME}', '', mask || ' ' || sound, 'key', max(assurance),
-               min(held.first_seen), max(held.last_seen)
+        SELECT profile, '{Composite.MASKED_PHONE_AND_NAME}' AS kind, '' AS scope, mask || ' ' || sound AS value,
+               'key' AS status, max(assurance) AS assurance, min(held.first_seen) AS first_seen,
+               max(held.last_seen) AS last_seen
         FROM (SELECT link.*, CASE WHEN status = 'masked' THEN value
                                   WHEN status = 'key' AND value LIKE '+861%' AND length(value) = 14
                                   THEN substr(value, 4, 3) || '****' || right(value, 4) END AS mask
-              FROM new_link AS link WHERE kind = 'phone') AS held
+              FROM said_link AS link WHERE kind = 'phone') AS held
         JOIN new_profile USING (profile)
         WHERE mask IS NOT NULL AND sound IS NOT NULL GROUP BY profile, mask, sound""",
     Composite.NAME_AND_BIRTHDAY: f"""
-        SELECT profile, '{Composite.NAME_AND_BIRTHDAY}', '', birthday || ' ' || sound, 'key',
-               coalesce(birthday_rank, 1), first_seen, last_seen
+        SELECT profile, '{Composite.NAME_AND_BIRTHDAY}' AS kind, '' AS scope, birthday || ' ' || sound AS value,
+               'key' AS status, coalesce(birthday_rank, 1) AS assurance, first_seen, last_seen
         FROM new_profile WHERE sound IS NOT NULL AND birthday[1] <> '-' AND NOT lunar""",
     Composite.NAME_AND_ADDRESS: f"""
-        SELECT profile, '{Composite.NAME_AND_ADDRESS}', '', place || ' ' || sound, 'key', 1, first_seen, last_seen
+        SELECT profile, '{Composite.NAME_AND_ADDRESS}' AS kind, '' AS scope, place || ' ' || sound AS value,
+               'key' AS status, 1 AS assurance, first_seen, last_seen
         FROM (SELECT *, concat_ws(' ', city, district, regexp_replace(address, '\\s', '', 'g')) AS place FROM new_profile)
         WHERE sound IS NOT NULL AND length(address) >= 6 AND regexp_matches(address, '[0-9]')""",
 }
@@ -154,20 +158,21 @@ def _count_ignored(work: Workspace) -> dict[str, int]:
 def normal_lists(work: Workspace, rules: Rules) -> None:
     """Make tables ``listed_blocked`` and ``listed_trusted`` (kind, value) from the rules' lists, normalised."""
     wanted = {"listed_blocked": (rules.blocked, rules.own), "listed_trusted": (rules.trusted,)}
-    for name, lists in wanted.items():
-        pairs = [(kind, value) for one in lists for kind, values in one.items() for value in sorted(values)]
-        raw = pa.table(
-            {
-                "kind": pa.array([kind for kind, _ in pairs], pa.string()),
-                "normaliser": pa.array([str(rules.kind(kind).normaliser) for kind, _ in pairs], pa.string()),
-                "raw": pa.array([value for _, value in pairs], pa.string()),
-            }
-        )
-        work.put(list_arrow=raw)
-        work.make(
-            name,
-            f"SELECT DISTINCT kind, value FROM ({normal_values(work.connection, 'list_arrow')}) WHERE value IS NOT NULL",
-        )
+    rows = [
+        {"list": name, "kind": kind, "normaliser": str(rules.kind(kind).normaliser), "raw": value}
+        for name, lists in wanted.items()
+        for one in lists
+        for kind, values in one.items()
+        for value in sorted(values)
+    ]
+    work.put(list_arrow=pa.Table.from_pylist(rows, schema=_LISTS))
+    query = normal_values(work.connection, "list_arrow") if rows else "SELECT *, raw AS value FROM list_arrow"
+    work.make("listed", f"SELECT DISTINCT list, kind, value FROM ({query}) WHERE value IS NOT NULL")
+    for name in wanted:
+        work.view(name, f"SELECT kind, value FROM listed WHERE list = '{name}'")
+
+
+_LISTS = pa.schema([(name, pa.string()) for name in ("list", "kind", "normaliser", "raw")])
 
 
 def near_records(work: Workspace, records: pa.Table, blocks: Iterable[Iterable[str]]) -> pa.Table:

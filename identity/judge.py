@@ -11,8 +11,8 @@ from identity.workspace import Workspace
 __all__ = ["judge_values"]
 
 
-def judge_values(work: Workspace, links: str, profiles: str, target: str) -> None:
-    """Make table ``target`` with the state of every value of ``links`` that is not simply one person's.
+def judge_values(work: Workspace, values: str, carriers: str, target: str) -> None:
+    """Make table ``target`` with the state of every value that is not simply one person's.
 
     States: ``blocked`` (never links; reason ``pattern``, ``listed``, ``too_many_profiles`` or ``too_many_names``) and
     ``household`` (links those who agree; reason ``several_names``).
@@ -21,42 +21,56 @@ def judge_values(work: Workspace, links: str, profiles: str, target: str) -> Non
 
     Args:
         work: with tables ``kind``, ``listed_blocked``, ``listed_trusted`` and ``past_state``.
-        links: relation with every link of the values to judge.
-        profiles: relation with the profiles of those links.
+        values: relation (no, kind, scope, value, carriers, pattern) of the values to judge.
+        carriers: relation (value, sound): for each profile that carries a value, the value's number and the sound of
+            the profile's name.
         target: name of the table to make.
     """
     work.make(
-        "value_count",
-        f"""SELECT link.kind, link.scope, link.value, bool_or(link.status = 'blocked') AS pattern,
-                   count(*)::INTEGER AS profiles, count(DISTINCT profile.sound)::INTEGER AS names
-            FROM {links} AS link JOIN {profiles} AS profile USING (profile)
-            WHERE link.status IN ('key', 'blocked')
-            GROUP BY link.kind, link.scope, link.value
-            HAVING profiles > 1 OR pattern OR (link.kind, link.value) IN (SELECT (kind, value) FROM listed_blocked)""",
+        "crowd",
+        f"""SELECT v.* FROM {values} AS v
+            WHERE carriers > 1 OR pattern OR (kind, value) IN (SELECT (kind, value) FROM listed_blocked)""",
+    )
+    # Counting distinct texts is dear, and nearly all values know one name: only the others are counted.
+    work.make(
+        "crowd_name",
+        f"""SELECT carrier.value AS no, min(carrier.sound) AS first, max(carrier.sound) AS last
+            FROM {carriers} AS carrier SEMI JOIN crowd ON crowd.no = carrier.value GROUP BY carrier.value""",
     )
     work.make(
-        target,
-        f"""WITH judged AS (
-                SELECT counted.*, CASE
-                    WHEN listed.value IS NOT NULL THEN 'listed'
-                    WHEN counted.pattern THEN 'pattern'
-                    WHEN trusted.value IS NOT NULL THEN NULL
-                    WHEN counted.profiles > {_limit("max_profiles", "too_many_profiles")} THEN 'too_many_profiles'
-                    WHEN counted.names > {_limit("max_names", "too_many_names")} THEN 'too_many_names'
-                END AS reason
-                FROM value_count AS counted
-                JOIN kind USING (kind)
-                LEFT JOIN listed_blocked AS listed USING (kind, value)
-                LEFT JOIN listed_trusted AS trusted USING (kind, value)
-                LEFT JOIN past_state AS past USING (kind, scope, value)
-            )
-            SELECT kind, scope, value, CASE WHEN reason IS NULL THEN 'household' ELSE 'blocked' END AS state,
-                   coalesce(reason, 'several_names') AS reason, profiles, names
-            FROM judged WHERE reason IS NOT NULL OR names > 1""",
+        "value_count",
+        f"""SELECT crowd.kind, crowd.scope, crowd.value, crowd.pattern, crowd.carriers::INTEGER AS profiles,
+                   coalesce(several.names, (crowd_name.first IS NOT NULL)::INTEGER)::INTEGER AS names
+            FROM crowd LEFT JOIN crowd_name USING (no)
+            LEFT JOIN (SELECT carrier.value AS no, count(DISTINCT carrier.sound) AS names
+                       FROM {carriers} AS carrier
+                       SEMI JOIN (FROM crowd_name WHERE first <> last) AS differing ON differing.no = carrier.value
+                       GROUP BY carrier.value) AS several USING (no)""",
     )
-    work.run("DROP TABLE value_count")
+    work.make(target, _STATES)
+    work.run("DROP TABLE crowd; DROP TABLE crowd_name; DROP TABLE value_count")
 
 
 def _limit(column: str, reason: str) -> str:
     """The limit in force: half for a value this very limit already blocks."""
     return f"CASE WHEN past.reason = '{reason}' THEN kind.{column} / 2.0 ELSE kind.{column} END"
+
+
+_STATES = f"""
+    WITH judged AS (
+        SELECT counted.*, CASE
+            WHEN listed.value IS NOT NULL THEN 'listed'
+            WHEN counted.pattern THEN 'pattern'
+            WHEN trusted.value IS NOT NULL THEN NULL
+            WHEN counted.profiles > {_limit("max_profiles", "too_many_profiles")} THEN 'too_many_profiles'
+            WHEN counted.names > {_limit("max_names", "too_many_names")} THEN 'too_many_names'
+        END AS reason
+        FROM value_count AS counted
+        JOIN kind USING (kind)
+        LEFT JOIN listed_blocked AS listed USING (kind, value)
+        LEFT JOIN listed_trusted AS trusted USING (kind, value)
+        LEFT JOIN past_state AS past USING (kind, scope, value)
+    )
+    SELECT kind, scope, value, CASE WHEN reason IS NULL THEN 'household' ELSE 'blocked' END AS state,
+           coalesce(reason, 'several_names') AS reason, profiles, names
+    FROM judged WHERE reason IS NOT NULL OR names > 1"""

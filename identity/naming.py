@@ -51,21 +51,21 @@ def name_groups(work: Workspace, new_ids: IdSource) -> None:
     ``origin`` is ``kept``, ``regained`` or ``new``.
 
     Args:
-        work: with ``decided``, ``anchor`` (profile, links: how much asserted evidence a profile carries),
-            ``old_member`` (profile, customer), ``old_customer`` and ``old_history`` of the previous state.
+        work: with ``decided``, ``old_member`` (profile, customer), ``old_customer`` and ``old_history`` of the previous
+            state, and the numbered evidence.
         new_ids: asked once, for as many ids as are needed; given out in the order of the groups' numbers.
     """
     work.make(
         "overlap",
-        """SELECT decided."group", old.customer, sum(anchor.links > 0)::INTEGER AS anchors, count(*)::INTEGER AS profiles
-           FROM decided JOIN old_member AS old USING (profile) LEFT JOIN anchor USING (profile) GROUP BY ALL""",
+        """SELECT decided."group", old.customer, count(*)::INTEGER AS profiles
+           FROM decided JOIN old_member AS old USING (profile) GROUP BY ALL""",
     )
     work.make(
         "simple",
         """SELECT "group", customer FROM overlap
            QUALIFY count(*) OVER (PARTITION BY "group") = 1 AND count(*) OVER (PARTITION BY customer) = 1""",
     )
-    kept = _contest(_claims(work, 'SELECT * FROM overlap ANTI JOIN simple USING ("group", customer)'))
+    kept = _contest(_claims(work, _CONTESTED))
     _put_pairs(work, "contested", kept)
     work.make("kept", "FROM simple UNION ALL FROM contested")
     work.make("unnamed", 'SELECT DISTINCT "group" FROM decided ANTI JOIN kept USING ("group")')
@@ -77,6 +77,17 @@ def name_groups(work: Workspace, new_ids: IdSource) -> None:
         """SELECT *, 'kept' AS origin FROM kept UNION ALL SELECT *, 'regained' FROM regained
            UNION ALL SELECT *, 'new' FROM issued""",
     )
+
+
+_CONTESTED = """
+    SELECT overlap."group", overlap.customer, any_value(overlap.profiles) AS profiles,
+           count(DISTINCT decided.profile) FILTER (space.tier <= 1) AS anchors
+    FROM (FROM overlap ANTI JOIN simple USING ("group", customer)) AS overlap
+    JOIN decided ON decided."group" = overlap."group"
+    JOIN old_member AS old ON old.profile = decided.profile AND old.customer = overlap.customer
+    JOIN p ON p.profile = decided.profile LEFT JOIN l ON l.profile = p.no LEFT JOIN space ON space.no = l.space
+    GROUP BY ALL"""
+"""SQL: claims that compete; ``anchors`` counts the profiles that carry asserted evidence."""
 
 
 def _former() -> str:

@@ -17,24 +17,25 @@ def new_rows(work: Workspace, before: State, at: dt.datetime, *, whole: bool) ->
     """The new state's rows, of everything after a full run, else of what the run looked at.
 
     Args:
-        work: after naming and events: ``profile``, ``link``, ``judged``, ``new_member``, ``move``, ``fate``, ``named``.
+        work: after naming and events: ``new_profile``, ``new_link``, ``judged``, ``new_member``, ``move``, ``fate``,
+            ``named``, ``refused``. What was put there as Arrow is handed on as it is.
         before: the previous state.
         at: time of the run.
         whole: whether the run was a full one.
     """
     work.put(moment=pa.table({"at": pa.array([at], INSTANT)}))
-    changed_only = "" if whole else "SEMI JOIN changed USING (profile)"
     queries = {
-        "profiles": f"SELECT profile.* FROM profile {changed_only}",
-        "links": f"SELECT link.* FROM link {changed_only}",
         "value_states": "FROM judged",
-        "memberships": "FROM new_member",
         "customers": _customers(before, whole=whole),
         "history": _history(whole=whole),
         "refusals": _refusals(),
         "pairs": f"SELECT pairs_now.* FROM pairs_now {_PAIR_CHANGED if not whole else ''}",
     }
-    return {name: work.table(query, SCHEMAS[name]) for name, query in queries.items()}
+    given = {"profiles": "new_profile", "links": "new_link", "memberships": "new_member"}
+    return {
+        **{name: work.given(table) for name, table in given.items()},
+        **{name: work.table(query, SCHEMAS[name]) for name, query in queries.items()},
+    }
 
 
 _PAIR_CHANGED = 'WHERE "left" IN (FROM changed) OR "right" IN (FROM changed)'
@@ -81,11 +82,9 @@ def _history(*, whole: bool) -> str:
 
 
 def _refusals() -> str:
-    """SQL: refusals between profiles that did end up apart; one per pair of customers, value and rule."""
+    """SQL: what was refused to the end; one per pair of profiles, value and rule."""
     return """
-        SELECT a.profile AS "left", b.profile AS "right", v.kind, v.scope, v.value, refusal.rule, bool_or(refusal.review) AS review
-        FROM refusal JOIN p AS a ON a.no = refusal."left" JOIN p AS b ON b.no = refusal."right"
-        JOIN new_member AS one ON one.profile = a.profile JOIN new_member AS two ON two.profile = b.profile
-        LEFT JOIN v ON v.no = refusal.value
-        WHERE one.customer <> two.customer
+        SELECT a.profile AS "left", b.profile AS "right", v.kind, v.scope, v.value, refused.rule, bool_or(refused.review) AS review
+        FROM refused JOIN p AS a ON a.no = refused."left" JOIN p AS b ON b.no = refused."right"
+        LEFT JOIN v ON v.no = refused.value
         GROUP BY ALL"""

@@ -40,7 +40,7 @@ def join_probable(work: Workspace, clusters: Numbers, rules: Rules) -> Numbers:
     """Join the clusters that the pairs of table ``probable`` ("left", "right", weight) take for one person.
 
     Args:
-        work: with ``p``, ``v``, ``l``, ``apart`` and ``probable``; refusals are added to ``refusal``.
+        work: with ``p``, ``l``, ``space``, ``apart`` and ``probable``; refusals are added to ``refusal``.
         clusters: for each profile its cluster so far.
         rules: thresholds and limits.
 
@@ -156,9 +156,9 @@ def _facts(work: Workspace, edges: Edges) -> dict[int, _Facts]:
         facts[cluster].sounds = set(sounds or ())
         facts[cluster].birthdays = set(birthdays or ())
     for cluster, kind, scope, value, limited in run(
-        """SELECT DISTINCT near.cluster, v.kind, v.scope, l.value, v.per_customer IS NOT NULL
-           FROM near JOIN l ON l.profile = near.profile JOIN v ON v.no = l.value
-           WHERE v.tier < 3 AND (v.account OR v.tier = 2 OR v.per_customer IS NOT NULL)"""
+        """SELECT DISTINCT near.cluster, space.kind, space.scope, l.value, space.per_customer IS NOT NULL
+           FROM near JOIN l ON l.profile = near.profile JOIN space ON space.no = l.space
+           WHERE space.tier < 3 AND (space.account OR space.tier = 2 OR space.per_customer IS NOT NULL)"""
     ).fetchall():
         if limited:
             facts[cluster].limited[kind, scope].add(value)

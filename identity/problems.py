@@ -36,7 +36,7 @@ def solve_problems(work: Workspace, stage: Stage, units: Numbers, clusters: Numb
     """Take the clusters apart that break a rule.
 
     Args:
-        work: with ``p``, ``v``, ``l``, ``tie``, ``apart``; for the shared stage ``slot`` and ``group_name``. The refusals
+        work: with ``p``, ``v``, ``l``, ``space``, ``tie``, ``apart``; for the shared stage ``slot`` and ``group_name``. The refusals
             are added to ``refusal``.
         stage: which rules count.
         units: for each profile the unit it belongs to, which stays whole.
@@ -68,20 +68,24 @@ def solve_problems(work: Workspace, stage: Stage, units: Numbers, clusters: Numb
 
 
 def _find_problems(work: Workspace, stage: Stage, limits: Limits) -> None:
-    work.make(
-        "limited",
-        """SELECT DISTINCT member.cluster, member.unit, v.kind, v.scope, l.value, v.per_customer
-           FROM l JOIN v ON v.no = l.value AND v.per_customer IS NOT NULL JOIN member ON member.profile = l.profile""",
+    work.view(
+        "limit_held",
+        """SELECT member.cluster, member.unit, l.space, l.value, space.per_customer
+           FROM l JOIN space ON space.no = l.space AND space.per_customer IS NOT NULL
+           JOIN member ON member.profile = l.profile""",
     )
+    # Counting distinct values is dear: first those are left out that have few enough whatever they are.
+    work.make("crowded", "SELECT cluster FROM limit_held GROUP BY cluster, space HAVING count(*) > min(per_customer)")
     problems = [
-        "SELECT cluster FROM limited GROUP BY cluster, kind, scope, per_customer HAVING count(DISTINCT value) > per_customer AND count(DISTINCT unit) > 1",
+        """SELECT cluster FROM limit_held SEMI JOIN crowded USING (cluster) GROUP BY cluster, space
+           HAVING count(DISTINCT value) > min(per_customer) AND count(DISTINCT unit) > 1""",
         """SELECT a.cluster FROM apart JOIN member AS a ON a.profile = apart."left" JOIN member AS b ON b.profile = apart."right"
            WHERE a.cluster = b.cluster AND a.unit <> b.unit""",
     ]
     if stage is Stage.SHARED:
         problems.append(
             f"""SELECT member.cluster FROM group_name JOIN member ON member.profile = group_name."group"
-                GROUP BY member.cluster HAVING count(*) > 1 AND (count(DISTINCT sound) > 1 OR count(DISTINCT birthday) > 1
+                GROUP BY member.cluster HAVING count(*) > 1 AND (min(sound) <> max(sound) OR min(birthday) <> max(birthday)
                   OR sum(size) >= {min(2 * limits.late_bridge, limits.max_customer + 1)})"""
         )
     work.make("problem", " UNION ".join(problems))
@@ -92,9 +96,9 @@ def _make_bonds(work: Workspace, stage: Stage) -> None:
         work.make(
             "bond",
             """WITH held AS (
-                   SELECT member.cluster, l.value, member.unit, l.assurance, v.tier, v.priority
-                   FROM l JOIN v ON v.no = l.value JOIN member ON member.profile = l.profile SEMI JOIN problem USING (cluster)
-                   WHERE v.tier <= 1
+                   SELECT member.cluster, l.value, member.unit, l.assurance, space.tier, space.priority
+                   FROM l JOIN space ON space.no = l.space JOIN member ON member.profile = l.profile
+                   SEMI JOIN problem USING (cluster) WHERE space.tier <= 1
                )
                SELECT a.cluster, a.tier, a.priority, 5 - least(a.assurance, b.assurance) AS doubt, a.unit AS "left",
                       b.unit AS "right", a.value
@@ -107,8 +111,8 @@ def _make_bonds(work: Workspace, stage: Stage) -> None:
     work.make(
         "bond",
         """WITH held AS (
-               SELECT member.cluster, slot.value, slot.slot, slot."group" AS unit, met.assurance, v.tier, v.priority
-               FROM slot JOIN met USING (value, "group") JOIN v ON v.no = slot.value
+               SELECT member.cluster, slot.value, slot.slot, slot."group" AS unit, met.assurance, met.tier, kind.priority
+               FROM slot JOIN met USING (value, "group") JOIN v ON v.no = slot.value JOIN kind USING (kind)
                JOIN member ON member.profile = slot."group" SEMI JOIN problem USING (cluster)
            )
            SELECT a.cluster, a.tier, a.priority, 5 - least(a.assurance, b.assurance) AS doubt, a.unit AS "left",
@@ -129,7 +133,11 @@ def _problems(work: Workspace, stage: Stage) -> Iterator[tuple[int, list[Unit], 
         f"""SELECT member.cluster, fact.unit, fact.size, fact.sound, fact.birthday
             FROM ({facts}) AS fact JOIN member ON member.profile = fact.unit SEMI JOIN problem USING (cluster)""",
     )
-    limited = _rows(work, "SELECT cluster, unit, kind, scope, value FROM limited SEMI JOIN problem USING (cluster)")
+    limited = _rows(
+        work,
+        """SELECT DISTINCT held.cluster, held.unit, space.kind, space.scope, held.value
+           FROM limit_held AS held SEMI JOIN problem USING (cluster) JOIN space ON space.no = held.space""",
+    )
     apart = _rows(
         work,
         """SELECT a.cluster, a.unit, b.unit FROM apart JOIN member AS a ON a.profile = apart."left"

@@ -237,26 +237,19 @@ class _Run:
         self.work.make("forbidden", """SELECT "left", "right" FROM wish WHERE rule = 'cannot_link'""")
 
     def _name(self, decision: Decision, new_ids: IdSource) -> None:
-        numbers = pa.array(np.arange(len(decision.groups), dtype=np.int32))
-        self.work.put(
-            decision_arrow=pa.table({"no": numbers, "group": decision.groups, "component": decision.components})
-        )
-        self.work.make(
-            "decided",
-            """SELECT p.profile, d."group", head.profile AS component
-               FROM decision_arrow AS d JOIN p ON p.no = d.no JOIN p AS head ON head.no = d.component""",
-        )
-        self.work.make(
-            "anchor",
-            """SELECT p.profile, count(*) AS links FROM l JOIN v ON v.no = l.value JOIN p ON p.no = l.profile
-               WHERE v.tier <= 1 GROUP BY p.profile""",
-        )
+        keys = self.work.table("SELECT profile FROM p ORDER BY no")["profile"].combine_chunks()
+        self.work.put(decided=pa.table({"profile": keys, "group": decision.groups}))
         self._load_customers()
         name_groups(self.work, new_ids)
-        self.work.make(
-            "new_member",
-            'SELECT decided.profile, named.customer, decided.component FROM decided JOIN named USING ("group")',
-        )
+        named = self.work.table('SELECT "group", customer FROM named')
+        place = np.zeros(len(keys), np.int32)
+        place[named["group"].to_numpy()] = np.arange(named.num_rows, dtype=np.int32)
+        members = {
+            "profile": keys,
+            "customer": named["customer"].combine_chunks().take(pa.array(place[decision.groups])),
+            "component": keys.take(pa.array(decision.components)),
+        }
+        self.work.put(new_member=pa.table(members, SCHEMAS["memberships"]))
 
     def _load_customers(self) -> None:
         """Table ``old_customer``: the customers that the profiles looked at are or once were."""

@@ -25,7 +25,7 @@ def make_slots(work: Workspace, groups: Numbers, tenure_gap_days: int) -> None:
     A slot is named by the smallest group in it, so that a slot of its own is ``slot = group``.
 
     Args:
-        work: with ``p``, ``v``, ``l`` and ``refusal``; gets ``group_of`` (profile, group) and ``group_name`` too.
+        work: with ``p``, ``v``, ``l``, ``space`` and ``refusal``; gets ``group_of`` (profile, group) and ``group_name`` too.
         groups: for each profile its group, named by the smallest profile.
         tenure_gap_days: see :class:`identity.Rules`.
     """
@@ -43,27 +43,42 @@ def make_slots(work: Workspace, groups: Numbers, tenure_gap_days: int) -> None:
 
 
 def _name_groups(work: Workspace) -> None:
-    """One full name, one title and one gender for every group: the most frequent, then the first in order."""
+    """One full name, one title and one gender for every group: the most frequent, then the first in order.
+
+    Names are counted only in groups that know several.
+    """
     work.make(
         "group_name",
-        """WITH counted AS (
+        f"""WITH said AS (
+               SELECT g."group", count(*)::INTEGER AS size,
+                      min(sound) {_FULL} AS sound, max(sound) {_FULL} AS last_sound,
+                      min(surname) {_FULL} AS surname, max(surname) {_FULL} AS last_surname,
+                      min(surname) {_TITLED} AS title, max(surname) {_TITLED} AS last_title,
+                      CASE WHEN min(gender) = max(gender) THEN min(gender) END AS gender,
+                      CASE WHEN min(birthday) = max(birthday) THEN min(birthday) END AS birthday
+               FROM group_of AS g JOIN p ON p.no = g.profile GROUP BY g."group"
+           ), several AS (
+               SELECT "group" FROM said WHERE sound <> last_sound OR surname <> last_surname OR title <> last_title
+           ), counted AS (
                SELECT g."group", p.name_kind, p.sound, p.surname, count(*) AS times
-               FROM p JOIN group_of AS g ON g.profile = p.no WHERE p.surname IS NOT NULL GROUP BY ALL
+               FROM group_of AS g SEMI JOIN several USING ("group") JOIN p ON g.profile = p.no
+               WHERE p.surname IS NOT NULL GROUP BY ALL
            ), full_name AS (
-               SELECT "group", min({rank: -times, sound: sound, surname: surname}) AS best
+               SELECT "group", min({{rank: -times, sound: sound, surname: surname}}) AS best
                FROM counted WHERE name_kind = 'full' GROUP BY "group"
            ), title AS (
-               SELECT "group", min({rank: -times, surname: surname}) AS best
+               SELECT "group", min({{rank: -times, surname: surname}}) AS best
                FROM counted WHERE name_kind = 'title' GROUP BY "group"
            )
-           SELECT g."group", count(*)::INTEGER AS size, any_value(full_name.best.sound) AS sound,
-                  any_value(coalesce(full_name.best.surname, title.best.surname)) AS surname,
-                  CASE WHEN count(DISTINCT p.gender) = 1 THEN min(p.gender) END AS gender,
-                  CASE WHEN count(DISTINCT p.birthday) = 1 THEN min(p.birthday) END AS birthday
-           FROM group_of AS g JOIN p ON p.no = g.profile
-           LEFT JOIN full_name ON full_name."group" = g."group" LEFT JOIN title ON title."group" = g."group"
-           GROUP BY g."group" """,
+           SELECT said."group", size, coalesce(full_name.best.sound, said.sound) AS sound,
+                  coalesce(full_name.best.surname, said.surname, title.best.surname, said.title) AS surname, gender, birthday
+           FROM said LEFT JOIN full_name ON full_name."group" = said."group"
+           LEFT JOIN title ON title."group" = said."group" """,
     )
+
+
+_FULL = "FILTER (name_kind = 'full')"
+_TITLED = "FILTER (name_kind = 'title')"
 
 
 def _meet(work: Workspace) -> None:
@@ -71,9 +86,10 @@ def _meet(work: Workspace) -> None:
     work.make(
         "met",
         """SELECT l.value, g."group", max(l.assurance) AS assurance, min(l.first_seen) AS first_seen,
-                  max(coalesce(l.last_seen, l.first_seen)) AS last_seen, any_value(v.tier) AS tier
-           FROM l JOIN v ON v.no = l.value JOIN group_of AS g ON g.profile = l.profile
-           WHERE v.tier >= 2 AND v.carriers > 1 GROUP BY l.value, g."group"
+                  max(coalesce(l.last_seen, l.first_seen)) AS last_seen, any_value(space.tier) AS tier
+           FROM l JOIN space ON space.no = l.space SEMI JOIN (FROM v WHERE carriers > 1) AS v ON v.no = l.value
+           JOIN group_of AS g ON g.profile = l.profile
+           WHERE space.tier >= 2 GROUP BY l.value, g."group"
            QUALIFY count(*) OVER (PARTITION BY l.value) > 1""",
     )
 
@@ -83,11 +99,11 @@ def _find_logins(work: Workspace) -> None:
     work.make(
         "login",
         f"""SELECT *, row_number() OVER (PARTITION BY value, kind, scope ORDER BY first_seen NULLS LAST, "group") AS nth
-            FROM (SELECT DISTINCT met.value, met."group", v.kind, v.scope, met.assurance >= {AUTHORISED} AS proven,
+            FROM (SELECT DISTINCT met.value, met."group", space.kind, space.scope, met.assurance >= {AUTHORISED} AS proven,
                          named.sound IS NOT NULL AS named, met.first_seen
                   FROM met JOIN group_name AS named ON named."group" = met."group"
                   JOIN group_of AS g ON g."group" = met."group"
-                  JOIN l ON l.profile = g.profile JOIN v ON v.no = l.value AND v.account)""",
+                  JOIN l ON l.profile = g.profile JOIN space ON space.no = l.space AND space.account)""",
     )
 
 
@@ -137,9 +153,10 @@ def _find_opposed(work: Workspace) -> None:
         """SELECT DISTINCT value FROM (
                SELECT met.value FROM met
                JOIN group_of AS g ON g."group" = met."group" JOIN l ON l.profile = g.profile
-               JOIN v ON v.no = l.value AND v.tier < 3 AND (v.account OR v.tier = 2 OR v.per_customer IS NOT NULL)
+               JOIN space ON space.no = l.space AND space.tier < 3
+                AND (space.account OR space.tier = 2 OR space.per_customer IS NOT NULL)
                WHERE met.tier = 3
-               GROUP BY met.value, v.kind, v.scope
+               GROUP BY met.value, l.space
                HAVING count(DISTINCT met."group") > 1 AND count(DISTINCT l.value) > 1)""",
     )
 

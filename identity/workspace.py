@@ -25,6 +25,7 @@ class Workspace:
         # Results must not depend on the order rows are read in, so nothing is paid for keeping it.
         self.connection.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET threads = 1")
         self._rows = 0
+        self._given: dict[str, pa.Table] = {}
 
     def __enter__(self) -> Workspace:
         return self
@@ -38,7 +39,12 @@ class Workspace:
         """Make Arrow tables visible to SQL under their argument names, without copying them."""
         for name, table in tables.items():
             self.connection.register(name, table)
+            self._given[name] = table
             self._count_in(table.num_rows)
+
+    def given(self, name: str) -> pa.Table:
+        """The Arrow table that was put under a name."""
+        return self._given[name]
 
     def _count_in(self, rows: int) -> None:
         alone = self._rows < _ALONE_BELOW
@@ -62,6 +68,11 @@ class Workspace:
         """A query's rows as Arrow, cast to a schema if one is given."""
         found = self.connection.execute(query).to_arrow_table()
         return found if schema is None else found.select(schema.names).cast(schema)
+
+    def largest(self, relation: str, column: str) -> int:
+        """The largest number in a column; -1 when there is none."""
+        row = self.connection.execute(f"SELECT max({column}) FROM {relation}").fetchone()
+        return -1 if row is None or row[0] is None else int(row[0])
 
     def count(self, relation: str) -> int:
         """How many rows a table, view or parenthesised query has."""

@@ -55,13 +55,15 @@ def normal_values(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
     """Normalise the rows of ``relation`` (columns ``normaliser`` and ``raw``, among others).
 
     Args:
-        connection: where the relation lives; helper tables are made in it.
+        connection: where the relation lives; the helper tables ``fast_values`` and ``slow_values`` are made in it.
         relation: name of a table or view.
 
     Returns:
         SQL of a query that yields every row of the relation plus ``value`` and ``status``.
     """
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW fast_values AS SELECT *, {_fast_value()} AS value FROM {relation}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE fast_values AS SELECT *, {_fast_value()} AS value FROM {relation}"
+    )
     rest = connection.execute(
         "SELECT DISTINCT normaliser, raw FROM fast_values WHERE value IS NULL AND raw IS NOT NULL"
     ).to_arrow_table()
@@ -69,11 +71,10 @@ def normal_values(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
     connection.execute("CREATE OR REPLACE TEMP TABLE slow_values AS FROM slow_arrow")
     connection.unregister("slow_arrow")
     return f"""
-        SELECT fast.* REPLACE (coalesce(fast.value, slow.value) AS value),
-               CASE WHEN fast.raw IS NULL THEN 'empty'
-                    WHEN fast.value IS NULL THEN slow.status
-                    ELSE {_fast_status()} END AS status
-        FROM fast_values AS fast LEFT JOIN slow_values AS slow
+        SELECT fast.*, {_fast_status()} AS status FROM fast_values AS fast WHERE value IS NOT NULL
+        UNION ALL
+        SELECT fast.* REPLACE (slow.value AS value), coalesce(slow.status, 'empty') AS status
+        FROM (FROM fast_values WHERE value IS NULL) AS fast LEFT JOIN slow_values AS slow
           ON slow.normaliser = fast.normaliser AND slow.raw = fast.raw"""
 
 
