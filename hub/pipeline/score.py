@@ -15,6 +15,7 @@ from hub.plugins import contained
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.warehouse.engine import DuckDBEngine, Engine, quoted
 from hub.warehouse.inputs import only_touched, scoring_inputs
+from hub.warehouse.left_out import orders_left_out
 from hub.warehouse.people import create_views
 
 __all__ = ["ScoreReport", "in_order", "inputs_for", "make_relations", "run_scorer", "score"]
@@ -30,6 +31,7 @@ class ScoreReport:
         scored: customers that were looked at again; all of them on a new business day or with other settings.
         scorers: customers with at least one trait, by scorer; only among those looked at, for a scorer that sees no others.
         changed: customers whose traits are not as they were.
+        left_out: orders that no score counts, by reason (:data:`hub.warehouse.left_out.LEFT_OUT`); told when everybody is scored.
     """
 
     as_of: dt.datetime
@@ -37,6 +39,7 @@ class ScoreReport:
     scored: int = 0
     scorers: Mapping[str, int] = field(default_factory=dict)
     changed: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
@@ -61,6 +64,8 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
         create_views(engine, hub.settings.identity.open_platform)
         with scoring_inputs(engine, moment, hub.settings.zone, hub.settings.hub.day_cutoff) as day:
             scope = scope_of(hub, engine, scorers, day)
+            if scope.everybody:
+                report.left_out = orders_left_out(engine, day, hub.settings.zone, hub.settings.hub.day_cutoff)
             report.scorers = _run_scorers(hub, engine, scorers, moment, day, scope)
         _gather(engine, scorers, scope)
         with engine.transaction():
@@ -72,6 +77,7 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
         report.customers = int(engine.value("SELECT count(*) FROM customers"))
         report.scored = report.customers if scope.everybody else scope.touched
         run.add(customers=report.customers, scored=report.scored, changed=report.changed)
+        run.add(**{f"orders_left_out_{reason}": count for reason, count in report.left_out.items()})
     return report
 
 

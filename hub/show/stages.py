@@ -60,13 +60,16 @@ def show_resolve(screen: Screen, report: ResolveReport) -> None:
 
 
 def show_score(screen: Screen, report: ScoreReport) -> None:
-    """Write how many customers were scored, and for how many something changed."""
+    """Write how many customers were scored, for how many something changed, and which orders no score counts."""
+    from hub.warehouse.left_out import LEFT_OUT
+
     screen.facts(
         {
             "As of": report.as_of,
             "Customers": report.customers,
             "Scored by": dict(report.scorers) or "no scorer is installed",
             "Changed": report.changed,
+            "Orders left out": {LEFT_OUT[name]: count for name, count in report.left_out.items()} or None,
         }
     )
 
