@@ -19,13 +19,22 @@ CRASH_POINTS = (
     "load.begun",
     "load.merged",
     "load.committed",
+    "forget.noted",
+    "forget.rewritten",
+    "forget.moved",
+    "forget.packages",
+    "forget.facts",
+    "forget.resolved",
+    "forget.warehouse",
+    "forget.snapshots",
+    "forget.store",
     "push.planned",
     "push.sealed",
     "push.intended",
     "push.sent",
     "push.decided",
 )
-"""Every commit point of ingest and push, in order."""
+"""Every commit point of ingest, forgetting and push, in order."""
 
 
 def _wanted(text: str) -> dict[str, int]:

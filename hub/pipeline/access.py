@@ -12,7 +12,7 @@ from hub.pipeline.identity_state import PREFIX
 from hub.pipeline.resolve import prepare_resolving
 from hub.warehouse.engine import Engine, quoted
 
-__all__ = ["everything_about"]
+__all__ = ["everything_about", "one_customer"]
 
 _MOST_DELIVERIES = 10_000
 _ABOUT_CUSTOMERS = (
@@ -42,7 +42,7 @@ def everything_about(hub: Hub, query: str) -> dict[str, Any]:
     """
     with hub.warehouse() as engine:
         prepare_resolving(hub, engine)
-        customer = _one_customer(engine, query)
+        customer = one_customer(engine, query)
         engine.execute("CREATE OR REPLACE TEMP TABLE person AS FROM links WHERE customer_id = ?", [customer])
         found = {table: _rows(engine, table, "customer_id = ?", [customer]) for table in _ABOUT_CUSTOMERS}
         for table, parent in _fact_tables().items():
@@ -56,7 +56,12 @@ def everything_about(hub: Hub, query: str) -> dict[str, Any]:
     return {"customer_id": customer, "at": hub.now(), "tables": {name: rows for name, rows in found.items() if rows}}
 
 
-def _one_customer(engine: Engine, query: str) -> str:
+def one_customer(engine: Engine, query: str) -> str:
+    """Return the id of the one customer a query names.
+
+    Raises:
+        ConfigError: nobody has it, or several customers do.
+    """
     profiles = profiles_named(engine, query)
     rows = engine.rows("SELECT DISTINCT customer_id FROM links WHERE list_contains(?, profile)", [profiles])
     if len(rows) > 1:

@@ -299,7 +299,8 @@ class _StreamReader:
             state=_beyond_sweep(state) if ends_sweep else dict(state),
             sweep=None if ends_sweep else sweep,
         )
-        self.hub.store.packages.seal(package, cursor, buffer.rejects, run_id=run.id, lease=lease)
+        rejects = self.hub.store.forgotten.without_forgotten(self.connection, self.stream.record.table, buffer.rejects)
+        self.hub.store.packages.seal(package, cursor, rejects, run_id=run.id, lease=lease)
         crash_point("ingest.sealed")
         self.report.records += package.rows if package else 0
         self.report.packages += 1 if package else 0

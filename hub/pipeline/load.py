@@ -8,6 +8,7 @@ from itertools import groupby
 
 from hub.context import Hub
 from hub.errors import HubError, StoreError
+from hub.pipeline.forget_packages import rewrite_package, screened, tidy_packages
 from hub.store.runs import OpenRun
 from hub.store.tables import Package
 from hub.warehouse.engine import Engine
@@ -83,14 +84,35 @@ def _load(hub: Hub, engine: Engine, waiting: Sequence[Package]) -> LoadReport:
     if done:
         hub.store.packages.mark_loaded(sorted(done))
     report = LoadReport()
-    incomplete: dict[str, HubError] = {}
-    hub.progress.start("load", len(waiting) - len(done))
-    for group in _groups(hub, [package for package in waiting if package.id not in done], incomplete):
+    waiting = [package for package in waiting if package.id not in done]
+    incomplete = _leave_out_forgotten(hub, engine, waiting, report)
+    hub.progress.start("load", len(waiting))
+    for group in _groups(hub, waiting, incomplete):
         _load_group(hub, engine, group, report)
         hub.progress.advance("load", len(group))
     hub.progress.finish("load")
     report.errors = {**incomplete, **report.errors}
     return report
+
+
+def _leave_out_forgotten(
+    hub: Hub, engine: Engine, waiting: Sequence[Package], report: LoadReport
+) -> dict[str, HubError]:
+    """Take forgotten people out of what is about to be loaded; return what could not be looked through, by subject."""
+    incomplete: dict[str, HubError] = {}
+    with screened(hub, engine) as somebody:
+        if not somebody:
+            return incomplete
+        tidy_packages(hub)
+        for package in waiting:
+            try:
+                found = rewrite_package(hub, engine, package)
+            except StoreError as error:
+                incomplete.setdefault(_subject(package), error)
+                continue
+            if found:
+                report.notes.append(f"{_subject(package)}: left {found} records of forgotten people out.")
+    return incomplete
 
 
 def _load_group(hub: Hub, engine: Engine, group: Sequence[PackageFiles], report: LoadReport) -> None:

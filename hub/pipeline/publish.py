@@ -17,7 +17,7 @@ from hub.store.pruning import prune
 from hub.store.tables import Snapshot
 from hub.warehouse.engine import DuckDBEngine, Engine, literal
 
-__all__ = ["SNAPSHOT_TABLES", "PublishReport", "publish", "snapshot_views"]
+__all__ = ["SNAPSHOT_NAME", "SNAPSHOT_TABLES", "PublishReport", "publish", "snapshot_views"]
 
 SNAPSHOT_TABLES = {
     "customers": "FROM customers ORDER BY customer_id",
@@ -34,7 +34,7 @@ SNAPSHOT_TABLES = {
 """Tables of a snapshot and the queries that fill them."""
 
 _PRUNED_AT_ONCE = 500
-_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+SNAPSHOT_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 """What snapshots' folders are called; nothing else in their place is ever removed."""
 
 
@@ -151,7 +151,7 @@ def _prune(hub: Hub) -> int:
     gone = {snapshot.id for snapshot in old}
     locations = {snapshot.location for snapshot in (*published, *aside) if snapshot.id not in gone}
     present = [name.lstrip("/") for name in hub.snapshots.folders("")]
-    hub.snapshots.remove(name for name in present if _NAME.fullmatch(name) and name not in locations)
+    hub.snapshots.remove(name for name in present if SNAPSHOT_NAME.fullmatch(name) and name not in locations)
     return len(old)
 
 

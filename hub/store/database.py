@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -116,6 +116,27 @@ class Database:
                 hint=_advice(error),
                 context={"store": self.shown},
             ) from None
+
+    def compact(self) -> None:
+        """Drop what deleted rows left behind: SQLite's file is written anew and its log emptied, PostgreSQL is vacuumed.
+
+        Raises:
+            StoreError: another process held it for too long.
+        """
+        with self._told(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("VACUUM")
+                return
+            driver: Any = connection.connection.driver_connection
+            try:
+                driver.execute("VACUUM")
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError as error:
+                raise StoreError(
+                    f"The store could not be written anew: {error}.",
+                    hint=f"Another process held it for more than {BUSY_SECONDS} s, or the disk is full: run again.",
+                    context={"store": self.shown},
+                ) from error
 
     def migrate(self) -> None:
         """Bring the store's tables to this version of the hub; does nothing if they are.

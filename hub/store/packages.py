@@ -129,6 +129,24 @@ class Packages:
                     update(Package).where(col(Package.id).in_(chunk)).values(state="sealed", loaded_at=None)
                 )
 
+    def all(self) -> Sequence[Package]:
+        """Return every package that is recorded, in the order of sealing."""
+        with self._database.read() as session:
+            return list(session.scalars(select(Package).order_by(col(Package.seq))))
+
+    def move(self, package: Package, location: str, size: int) -> None:
+        """Note that a package's files were written anew elsewhere; the old folder is to be removed."""
+        package.replaced, package.location, package.bytes = package.location, location, size
+        self._change(package.id, location=location, bytes=size, replaced=package.replaced)
+
+    def old_removed(self, package: Package) -> None:
+        """Note that the folder a package had before is gone."""
+        self._change(package.id, replaced=None)
+
+    def _change(self, package_id: str, **values: Any) -> None:
+        with self._database.write() as session:
+            session.execute(update(Package).where(col(Package.id) == package_id).values(**values))
+
     def known(self, connection: str, stream: str) -> set[str]:
         """Return the locations of a stream's recorded packages; other folders beside them are leftovers of a crash."""
         with self._database.read() as session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -37,6 +37,13 @@ class Snapshots:
         query = select(Snapshot).where(col(Snapshot.state) == state).order_by(col(Snapshot.seq).desc())
         with self._database.read() as session:
             return list(session.scalars(query.limit(limit)))
+
+    def move(self, snapshot: Snapshot, location: str, counts: Mapping[str, int]) -> None:
+        """Note that a snapshot's files were written anew elsewhere, with other numbers of rows."""
+        with self._database.write() as session:
+            session.execute(
+                update(Snapshot).where(col(Snapshot.id) == snapshot.id).values(location=location, counts=dict(counts))
+            )
 
     def mark_pruned(self, ids: Sequence[str]) -> None:
         """Note that snapshots' files are about to be removed."""

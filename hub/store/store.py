@@ -21,6 +21,7 @@ from hub.store.corrections import Corrections
 from hub.store.database import Database
 from hub.store.decisions import Decisions
 from hub.store.deliveries import Deliveries
+from hub.store.forgotten import Forgotten
 from hub.store.leases import Leases
 from hub.store.packages import Packages
 from hub.store.runs import Runs
@@ -36,7 +37,7 @@ class Store:
 
     Attributes:
         database: read and write transactions.
-        runs, leases, packages, deliveries, corrections, audience, alerts, decisions, snapshots, tokens: what the tables hold, by topic.
+        runs, leases, packages, deliveries, corrections, audience, alerts, decisions, snapshots, forgotten, tokens: what the tables hold, by topic.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Store:
         self.corrections = Corrections(database, now)
         self.decisions = Decisions(database, now)
         self.snapshots = Snapshots(database, now)
+        self.forgotten = Forgotten(database, lambda: self._cipher, now)
         self.tokens = Tokens(database, lambda: self._cipher, now, sleep)
 
     @classmethod

@@ -15,6 +15,7 @@ __all__ = [
     "AuditEntry",
     "Cursor",
     "Delivery",
+    "Erasure",
     "IdentityDecision",
     "Lease",
     "LedgerEntry",
@@ -25,6 +26,7 @@ __all__ = [
     "Snapshot",
     "TargetState",
     "Token",
+    "Tombstone",
 ]
 
 
@@ -115,6 +117,8 @@ class Package(SQLModel, table=True):
     """Name of the parent table of its records."""
     location: str
     """Folder of its Parquet files, relative to the packages' root."""
+    replaced: str | None = None
+    """Folder it had before somebody's rows were taken out of it, until that one is removed."""
     rows: int
     rejects: int = 0
     bytes: int = 0
@@ -324,3 +328,30 @@ class IdentityDecision(SQLModel, table=True):
     actor: str
     reason: str = Field(default="", sa_column=Column(Text, nullable=False))
     at: dt.datetime = _instant()
+
+
+class Tombstone(SQLModel, table=True):
+    """A record or an identifier of a person who was forgotten, as a keyed digest that leads nobody back to it."""
+
+    __tablename__ = "tombstones"
+
+    digest: str = Field(primary_key=True)
+    erasure: str = Field(index=True)
+    at: dt.datetime = _instant()
+    """What the person did until then stays away; what he does later begins anew."""
+
+
+class Erasure(SQLModel, table=True):
+    """A person's wish to be forgotten, and how far the hub has come with it."""
+
+    __tablename__ = "erasures"
+
+    id: str = Field(primary_key=True)
+    at: dt.datetime = _instant()
+    actor: str
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False))
+    counts: dict[str, Any] = _json()
+    """Rows that were found, by place."""
+    sealed: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    """Who it is, encrypted; nothing once everything is gone."""
+    done_at: dt.datetime | None = _instant(nullable=True)

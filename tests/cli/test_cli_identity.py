@@ -85,3 +85,18 @@ def test_what_two_customers_share_exports_neither(ran: Project) -> None:
     refused = ran.run("export", "15400000001", "--to", "two.json", "--json")
     assert (refused.code, refused.document["error"]["code"]) == (2, "customer_ambiguous")
     assert not (ran.folder / "two.json").exists()
+
+
+def test_forgetting_asks_looks_first_and_leaves_its_mark(ran: Project) -> None:
+    refused = ran.run("forget", "15400000001", "--reason", "request 7", "--json")
+    assert refused.code == 2
+    assert json.loads(refused.out)["error"]["code"] == "confirmation_needed"
+    trial = ran.run("forget", "15400000001", "--reason", "request 7", "--dry-run")
+    assert "warehouse.orders" in trial.out
+    assert "would be made anonymous" in trial.out
+    assert "15400000001" not in trial.out
+    done = ran.json("forget", "15400000001", "--reason", "request 7", "--yes", "--actor", "li")
+    assert done["done"]
+    assert done["rows"]["warehouse.profiles"] == 1
+    assert ran.run("customer", "15400000001").code == 1
+    assert ran.run("forget", "15400000001", "--reason", "request 7", "--yes").code == 2
