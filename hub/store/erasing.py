@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import JSON, Column, String, Table, Text, and_, delete, func, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
-from sqlmodel import SQLModel, col
+from sqlmodel import AutoString, SQLModel, col
 
 from hub.store.database import Database
 from hub.store.forgotten import Person
@@ -106,7 +106,7 @@ def _blanked(where: ColumnElement[bool]) -> Any:
 def _texts() -> Iterator[tuple[Table, Column[Any]]]:
     for table in SQLModel.metadata.sorted_tables:
         for column in table.columns if table.name not in _NO_TEXTS else ():
-            if isinstance(column.type, String | Text | JSON) and not column.primary_key:
+            if isinstance(column.type, AutoString | String | JSON) and not column.primary_key:
                 yield table, column
 
 

@@ -20,7 +20,10 @@ from hub.errors import ConfigError, LeaseHeldError
 from hub.pipeline.forget import forget
 from hub.pipeline.ingest import ingest
 from hub.source import Page, Reject
-from hub.store.forgotten import identifier_mark, record_mark
+from hub.store.erasing import erase_person, find_person
+from hub.store.forgotten import Person, identifier_mark, record_mark
+from hub.store.store import Store
+from hub.store.tables import RejectedRow
 from hub.warehouse.forgotten import forgotten
 
 POINTS = [point for point in CRASH_POINTS if point.startswith("forget.")]
@@ -204,3 +207,39 @@ def test_sql_and_python_mark_alike(tmp_path: Path) -> None:
         ):
             found = engine.value("SELECT identifier_mark(?, ?, ?, 'pos')", [kind, scope, value])
             assert found == identifier_mark(*stands)
+
+
+def test_both_kinds_of_store_forget_alike(tmp_path: Path, store_url: str) -> None:
+    person = Person(
+        ["c1"],
+        ["pos:1"],
+        [("pos", "1")],
+        values=[PHONE],
+        names=[NAME],
+        marks=[record_mark("profiles", "pos", "1")],
+        packages=[],
+    )
+    refused = {"run_id": "r", "connection": "pos", "stream": "s", "code": "x", "reason": "No.", "at": NOW}
+    with Store.open(store_url, tmp_path, now=lambda: NOW) as store:
+        with store.database.write() as session:
+            session.add(RejectedRow(location=f"at {PHONE}", raw=NAME, **refused))
+            session.add(RejectedRow(location="line 2", source_id="2", raw="{}", **refused))
+        store.decisions.add(
+            [("must_link", "pos:1", "pos:2"), ("must_link", "pos:2", "pos:3")], command="m", reason=NAME
+        )
+        store.audit("reveal", PHONE, {"reason": f"{NAME} 说"})
+        assert find_person(store.database, person) == {"identity_decisions": 1, "rejects": 1}
+        erasure = store.forgotten.begin(person, {}, reason=f"asked by {PHONE}", actor="li")
+        for _ in range(2):
+            erase_person(store.database, person)
+        store.database.compact()
+        assert store.forgotten.person(erasure) == person
+        store.forgotten.finish(erasure, "c1")
+        assert store.forgotten.open() == []
+        assert find_person(store.database, person) == {}
+        assert [(row.source_id, row.raw) for row in store.packages.rejects()] == [("2", "{}"), (None, None)]
+        (kept,) = store.decisions.all()
+        forgot, revealed = store.audit_log()
+        assert (kept.left, kept.reason) == ("pos:2", "[forgotten]")
+        assert (revealed.subject, revealed.detail) == ("[forgotten]", {"reason": "[forgotten] 说"})
+        assert PHONE not in forgot.detail["reason"]
