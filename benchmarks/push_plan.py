@@ -1,7 +1,7 @@
 """Planning a push: 1 M and 10 M keys of which 1 % changed, against DuckDB's bare anti-join over the same two tables.
 
 Prints the time of the whole plan (selection, values, comparison, plan file; the ledger comes from its columnar copy and the
-rows that changed since), the time of the bare anti-join, their ratio, and the peak memory. Fails (exit 1) when the ratio is above 5,
+rows that changed since), the time of the bare anti-join, the best of three rounds of each, their ratio, and the peak memory. Fails (exit 1) when the ratio is above 5,
 when the peak is above 1.5 GB, or when the plan is not what was changed.
 
 Run: .venv/bin/python benchmarks/push_plan.py [KEYS]...      (1000000 10000000)
@@ -10,6 +10,7 @@ Run: .venv/bin/python benchmarks/push_plan.py [KEYS]...      (1000000 10000000)
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from hub.warehouse.engine import DuckDBEngine, literal
 CHANGED = 100
 """One in so many has changed."""
 MOST_RATIO, MOST_BYTES = 5.0, 1.5e9
+ROUNDS = 3
+"""Both are done so often, in turns: the best of each is compared, since a busy machine only ever adds."""
 TARGET = Target("people", Title("人", "People"), keys=("customer_id",))
 SYNC = SyncSettings.model_validate(
     {"to": "crm", "target": "people", "fields": {"level": "level", "score": "score", "code": "code"}}
@@ -90,30 +93,42 @@ def copy_ledger(folder: Path) -> None:
 
 
 def plan(folder: Path, keys: int) -> None:
-    """Plan and compare with the bare anti-join; print, and fail if it is not good enough."""
+    """Plan and compare with the bare anti-join, in turns; print the best of each, and fail if it is not good enough."""
+    plans, joins, peak = [], [], 0
+    for number in range(ROUNDS):
+        plans.append(planned(folder, keys, keep=number == 0))
+        # What the reference needs is not the plan's: its own peak is that of the first round.
+        peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        joins.append(bare_anti_join(folder, keys))
+    took, bare = min(plans), min(joins)
+    ratio = took / bare
+    print(
+        f"{keys:>12,} keys: plan {took:6.2f} s, bare anti-join {bare:6.2f} s, ratio {ratio:5.1f}, peak {peak / 1e9:.2f} GB",
+        f"({ROUNDS} rounds, load {os.getloadavg()[0]:.1f})",
+    )
+    sys.exit(0 if ratio <= MOST_RATIO and peak <= MOST_BYTES else 1)
+
+
+def planned(folder: Path, keys: int, *, keep: bool) -> float:
+    """Seconds for a whole plan; ``keep`` writes what was compared to files, for the reference."""
     engine = DuckDBEngine(None, folder / "scratch", "512MB")
     views(engine, folder, "traits")
+    engine.columns("traits")  # imports what DuckDB needs for parameters, so that both sides begin alike
     began = time.perf_counter()
     with store_of(folder) as store:
         planner = Planner(engine, store, "sync", SYNC, TARGET, Policy(copies=folder / "ledgers"))
         counts = planner.counts()
         planner.write(folder / "plan.parquet")
     took = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    for table in ("desired", "ledger"):
+    assert (counts.update, counts.unchanged) == (keys // CHANGED, keys - keys // CHANGED)
+    for table in ("desired", "ledger") if keep else ():
         engine.execute(f"COPY {table} TO {literal(str(folder / f'{table}.parquet'))} (FORMAT parquet)")
     engine.close()
-    bare = bare_anti_join(folder, keys)
-    ratio = took / bare
-    print(
-        f"{keys:>12,} keys: plan {took:6.2f} s, bare anti-join {bare:6.2f} s, ratio {ratio:5.1f}, peak {peak / 1e9:.2f} GB"
-    )
-    right = (counts.update, counts.unchanged) == (keys // CHANGED, keys - keys // CHANGED)
-    sys.exit(0 if right and ratio <= MOST_RATIO and peak <= MOST_BYTES else 1)
+    return took
 
 
 def bare_anti_join(folder: Path, keys: int) -> float:
-    """Seconds for the rows whose key and values are not in the ledger, from the same data in the same engine."""
+    """Seconds for the rows whose key and hash are not in the ledger, from the same rows as files, in the same engine."""
     engine = DuckDBEngine(None, folder / "scratch", "512MB")
     desired, ledger = (f"read_parquet({literal(str(folder / f'{table}.parquet'))})" for table in ("desired", "ledger"))
     began = time.perf_counter()

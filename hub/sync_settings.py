@@ -51,7 +51,10 @@ class FieldSettings(_Section):
     null: Literal["send", "omit", "reject"] = Field(
         default="send", description="Where there is no value: send null, leave the field out, or put the row aside."
     )
-    set_if_empty: bool = Field(default=False, description="Sent only until the destination has accepted the row once.")
+    set_if_empty: bool = Field(
+        default=False,
+        description="Sent with a row's first delivery only; not where the destination can be read back and has a value.",
+    )
 
     @model_validator(mode="before")
     @classmethod

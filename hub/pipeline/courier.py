@@ -16,7 +16,7 @@ from hub.crashpoints import crash_point
 from hub.destination import Destination, Operation, OperationKind, Outcome, OutcomeStatus, Target
 from hub.errors import HubError, PluginError
 from hub.pipeline.handover import Handover
-from hub.pipeline.push_plan import INVALID_BATCHES, PlannedRow, read_plan
+from hub.pipeline.push_plan_file import INVALID_BATCHES, PlannedRow, read_plan
 from hub.pipeline.push_report import SyncReport
 from hub.pipeline.push_select import HELD_REASONS
 from hub.plugins import contained

@@ -19,10 +19,11 @@ from hub.destination import Destination, Outcome, OutcomeStatus, Target
 from hub.errors import ConfigError, DeferError, HubError, StreamError
 from hub.pipeline.courier import Courier, Round
 from hub.pipeline.publish import snapshot_views
+from hub.pipeline.push_check import check_sync
 from hub.pipeline.push_doubt import look_up_killed, look_up_unknown
 from hub.pipeline.push_mapping import dumped
 from hub.pipeline.push_notices import Notices
-from hub.pipeline.push_plan import Planner, check_sync
+from hub.pipeline.push_plan import Planner
 from hub.pipeline.push_report import PushReport, SyncReport
 from hub.pipeline.push_select import Policy
 from hub.pipeline.segment import segments_of
@@ -196,7 +197,11 @@ class SyncPusher:
         snapshot_views(self.hub, engine, self.snapshot)
         columns = {**engine.columns("customers"), **engine.columns("traits")}
         check_sync(self.name, self.sync, self.target, columns, set(segments_of(self.hub)))
-        return Planner(engine, self.hub.store, self.name, self.sync, self.target, self._policy())
+        planner = Planner(engine, self.hub.store, self.name, self.sync, self.target, self._policy())
+        if planner.minds_remote:
+            with contained(f"Reading {self.sync.to}/{self.sync.target} back", self.secrets):
+                planner.mind_remote(self.destination.read_back(self.target))
+        return planner
 
     def _policy(self) -> Policy:
         channels = {name: sync.channel for name, sync in self.hub.settings.syncs.items() if sync.channel}

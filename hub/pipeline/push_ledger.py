@@ -30,7 +30,7 @@ _STALE = 0.05
 
 def load_ledger(
     engine: Engine, store: Store, connection: str, target: str, folder: Path | None, *, large: int = _LARGE
-) -> None:
+) -> int:
     """Make table ``ledger`` of a workbench.
 
     Args:
@@ -39,6 +39,9 @@ def load_ledger(
         connection, target: whose ledger.
         folder: where copies of large ledgers are kept; None for no copy.
         large: number of rows from which on one is kept.
+
+    Returns:
+        How many rows it has.
     """
     rows = store.deliveries.ledger_rows(connection, target)
     copy = _copy_of(folder, connection, target) if folder is not None and rows >= large else None
@@ -47,12 +50,13 @@ def load_ledger(
         if engine.value("SELECT count(*) FROM ledger") == rows:
             if changed > rows * _STALE:
                 _keep(engine, copy)
-            return
+            return rows
         engine.execute("DROP VIEW ledger")
     engine.execute(f"CREATE OR REPLACE TEMP TABLE ledger ({_COLUMNS})")
     _load(engine, store, connection, target, "ledger", after=-1)
     if copy is not None:
         _keep(engine, copy)
+    return rows
 
 
 def _view_of(engine: Engine, store: Store, connection: str, target: str, copy: Path) -> int:

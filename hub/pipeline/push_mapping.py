@@ -68,6 +68,6 @@ def mapping_change(
         added=tuple(sorted(sync.fields.keys() - old.keys())),
         changed=tuple(sorted(name for name, field in kept.items() if field != sync.fields[name])),
         removed=tuple(sorted(old.keys() - sync.fields.keys())),
-        before=Mapper(sync.model_copy(update={"fields": old}), columns).values(once=False),
-        kept=Mapper(sync.model_copy(update={"fields": kept}), columns).values(once=False),
+        before=Mapper(sync.model_copy(update={"fields": old}), columns).values(),
+        kept=Mapper(sync.model_copy(update={"fields": kept}), columns).values(),
     )

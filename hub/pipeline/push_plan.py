@@ -1,46 +1,35 @@
 """What a sync would send: the rows it wants at the destination against what the destination last accepted.
 
-The plan is one query over the current snapshot and the ledger, written to a Parquet file in the order of the keys; nothing is
-held in memory but one batch. Values are compared as mapped: a trait that a sync does not send never causes a delivery.
+The plan is made in two steps over the current snapshot and the ledger. A narrow one maps every row to a fingerprint of its
+values in canonical form and joins it with the ledger by key: it streams, and keeps the keys of the rows that are not at rest. The
+other works out the values of those alone and what is to be done with them; they are written to a Parquet file in the order of
+the keys. Values are compared as mapped: a trait that a sync does not send never causes a delivery.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from hub.destination import Mode, Operation, OperationKind, Target
-from hub.errors import ConfigError, Problem
+from hub.chunks import chunks
+from hub.destination import Mode, OperationKind, RemoteRow, Target
+from hub.pipeline.push_desired import Desired
 from hub.pipeline.push_ledger import load_ledger
 from hub.pipeline.push_mapping import mapping_change
+from hub.pipeline.push_plan_file import INVALID, INVALID_BATCHES, PLAN_SCHEMA, SUPPRESSED
+from hub.pipeline.push_report import PlanCounts
 from hub.pipeline.push_select import Policy, Selector
-from hub.pipeline.push_values import Mapper, field_problems, reads_segments, transformed
-from hub.segments import check_where
 from hub.store.corrections import Correction
 from hub.store.store import Store
 from hub.sync_settings import SyncSettings
 from hub.warehouse.engine import Engine, literal, quoted
 
-__all__ = ["INVALID_BATCHES", "PLAN_SCHEMA", "PlanCounts", "PlannedRow", "Planner", "check_sync", "read_plan"]
-
-INVALID = "invalid"
-"""Kind of a planned row that cannot be sent: its customer has no key, or shares it with another customer."""
-
-INVALID_BATCHES = 1_000_000_000
-"""Batches from this number on hold rows that are told, not sent."""
-
-SUPPRESSED = "suppressed"
-"""Kind of a planned row that is held back: consent, exclusion, holdout, frequency cap."""
+__all__ = ["Planner"]
 
 _CHANGING = "('create', 'update', 'delete')"
 _TOLD_KINDS = f"('{INVALID}', '{SUPPRESSED}')"
@@ -57,7 +46,7 @@ _VERBS = {
 
 _TOLD = """
     SELECT u.key, u.customer_id, if(u.detail IS NULL, NULL, to_json({{'field': u.detail}})::VARCHAR),
-           u.code || coalesce(':' || u.detail, ''), NULL, 0, u.code, false, false, u.kind,
+           u.code || coalesce(':' || u.detail, ''), NULL, 0, u.code, false, false, false, u.kind,
            if(l.attempted_hash = u.code || coalesce(':' || u.detail, '') AND l.outcome = u.kind, 'told', u.kind)
     FROM {source} AS u LEFT JOIN ledger AS l ON l.key = u.key"""
 """Rows that are told, not sent; each once as long as the reason stays the same."""
@@ -74,104 +63,9 @@ def _kept(mode: Mode) -> str:
     return "coalesce(l.accepted_hash = d.hash OR (d.carried AND l.accepted_hash = d.old_hash), false)"
 
 
-PLAN_SCHEMA = pa.schema(
-    [
-        ("batch", pa.int64()),
-        ("kind", pa.string()),
-        ("key", pa.string()),
-        ("customer_id", pa.string()),
-        ("values", pa.string()),
-        ("hash", pa.string()),
-        ("remote_id", pa.string()),
-        ("version", pa.int64()),
-        ("code", pa.string()),
-    ]
-)
-
-
-@dataclass
-class PlanCounts:
-    """What a plan holds, by kind of operation, and what it leaves alone."""
-
-    create: int = 0
-    update: int = 0
-    delete: int = 0
-    invalid: int = 0
-    suppressed: int = 0
-    unchanged: int = 0
-    waiting: int = 0
-    """Refused, unknown or capped rows that are not sent yet, and findings that were told before."""
-    given_up: int = 0
-    """Rows refused for so long that they wait until their values change."""
-    absent: int = 0
-    """Rows an ``update`` leaves out: the destination does not have them."""
-    sample: list[Mapping[str, object]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    """What a person should know before it is sent: a changed mapping, and how many rows it touches."""
-
-    @property
-    def to_do(self) -> int:
-        """Operations and findings to be worked off."""
-        return self.create + self.update + self.delete + self.invalid + self.suppressed
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRow:
-    """One row of a plan: the operation, the hash of its values, and why it is not sent, if it is not."""
-
-    operation: Operation
-    hash: str
-    code: str = ""
-    held_back: bool = False
-
-
-def check_sync(name: str, sync: SyncSettings, target: Target, columns: Mapping[str, str], segments: set[str]) -> None:
-    """Make sure that a sync can be planned.
-
-    Args:
-        name: the sync's name.
-        sync: its settings.
-        target: the target it names.
-        columns: columns of customers and traits in the snapshot.
-        segments: names of all segments.
-
-    Raises:
-        ConfigError: with every problem found.
-    """
-    problems = [
-        *_mode_problems(sync, target),
-        *((f"fields.{title}", problem) for title, field in sync.fields.items()
-          for problem in field_problems(field, columns, segments)),
-        *(("where", problem) for problem in (check_where(sync.where, columns) if sync.where else ())),
-        *_limit_problems(sync, columns),
-        *(("fields", f"the target needs a value named {needed!r}.") for needed in target.required
-          if needed not in sync.fields and not sync.sync_mode.removes_selected),
-    ]  # fmt: skip
-    if problems:
-        raise _cannot_plan(name, problems)
-
-
-def _cannot_plan(name: str, problems: Iterable[tuple[str, str]]) -> ConfigError:
-    found = [Problem("hub.toml", f"syncs.{name}.{key}", text) for key, text in problems]
-    return ConfigError(f"Sync {name} cannot be planned.", problems=found)
-
-
-def _mode_problems(sync: SyncSettings, target: Target) -> Iterator[tuple[str, str]]:
-    mode = sync.sync_mode
-    if mode.needs not in target.modes or (target.whole_set and mode is not Mode.MIRROR):
-        yield (
-            "mode",
-            f"{sync.mode!r} is not offered by target {target.name}; it takes {', '.join(sorted(target.modes))}.",
-        )
-    if sync.key not in target.keys:
-        yield "key", f"{sync.key!r} is no key of target {target.name}; it takes {', '.join(target.keys)}."
-
-
-def _limit_problems(sync: SyncSettings, columns: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    if sync.limit is not None:
-        for key, column in (("by", sync.limit.by), ("per", sync.limit.per)):
-            if column:
-                yield from ((f"limit.{key}", text) for text in check_where(f"{quoted(column)} IS NULL", columns))
+_CHUNK = 5_000
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+_FILLED = pa.schema([("key", pa.string()), ("names", pa.list_(pa.string()))])
 
 
 class Planner:
@@ -193,88 +87,40 @@ class Planner:
         self, engine: Engine, store: Store, name: str, sync: SyncSettings, target: Target, policy: Policy
     ) -> None:
         self.engine = engine
-        self.columns = {**engine.columns("customers"), **engine.columns("traits")}
         self.name = name
         self.sync = sync
         self.target = target
         self.now = f"TIMESTAMPTZ {literal(policy.now.isoformat())}"
         self.selector = Selector(engine, store.audience, sync, policy)
         before = store.corrections.mapping(name, sync.to, sync.target)
-        self.change = mapping_change(sync, before, self.columns, policy.segments)
-        load_ledger(engine, store, sync.to, sync.target, policy.copies)
-        self._find_desired()
-        self._compare()
+        columns = {**engine.columns("customers"), **engine.columns("traits")}
+        self.change = mapping_change(sync, before, columns, policy.segments)
+        known = load_ledger(engine, store, sync.to, sync.target, policy.copies)
+        self.desired = Desired(engine, name, sync, self.selector, self.change)
+        # A whole set is handed over with the rows that need nothing; against an empty ledger everything is new.
+        self.at_rest = 0 if target.whole_set or not known else self._leave_out_at_rest()
+        self._compare(narrowed=bool(known) and not target.whole_set)
         self._cap()
 
-    def _find_desired(self) -> None:
-        """``desired``: one row per key, with mapped values; ``unusable``: customers that cannot be reached."""
-        if fault := self.selector.prepare():
-            raise _cannot_plan(self.name, [("where", fault)])
-        mapper = Mapper(self.sync, self.columns)
-        once = mapper.values(once=True) if any(field.set_if_empty for field in self.sync.fields.values()) else "NULL"
-        removes = self.sync.sync_mode.removes_selected
-        values, missing = (
-            ("NULL::VARCHAR", "NULL::VARCHAR") if removes else (mapper.values(once=False), mapper.missing())
+    def _leave_out_at_rest(self) -> int:
+        """``moved``: the keys of all rows but those that are as they should be, which are by far the most; count these."""
+        at_rest = "if(outcome IN ('accepted', 'unchanged') AND NOT doubtful, accepted_hash, NULL)"
+        ledger = f"SELECT key, {at_rest} AS at_rest FROM ledger WHERE key NOT LIKE '~%'"
+        same_id = self.desired.by_customer and not self.sync.key_transforms
+        self.desired.attempt(
+            f"""CREATE OR REPLACE TEMP TABLE moved AS
+                SELECT coalesce(d.key, l.key) AS key, {"d.key" if same_id else "d.customer_id"} AS customer_id,
+                       l.at_rest IS NOT NULL AS was_at_rest
+                FROM desired AS d FULL JOIN ({ledger}) AS l ON l.key = d.key
+                WHERE NOT coalesce(l.at_rest = d.hash, false)"""
         )
-        by_customer = self.sync.key == "customer_id"
-        key = transformed("c.customer_id" if by_customer else "k.key", self.sync.key_transforms)
-        keys = "" if by_customer else f"LEFT JOIN ({self._keys()}) AS k ON k.customer_id = c.customer_id"
-        fault = self.engine.attempt(
-            f"""CREATE OR REPLACE TEMP TABLE wanted AS
-                SELECT *, md5(values) AS hash, md5(old_values) AS old_hash FROM (
-                SELECT c.customer_id, {key} AS key, {values} AS values,
-                       {once}::VARCHAR AS first_values, {missing} AS missing, c.profiles,
-                       {self.change.before if self.change else "NULL::VARCHAR"} AS old_values,
-                       {self.change.kept if self.change else "NULL::VARCHAR"} AS old_kept
-                FROM {self.selector.customers()} AS c {keys} {self._segments_join()})"""
-        )
-        if fault:
-            raise _cannot_plan(self.name, [("where", fault)])
-        self._choose(unique=by_customer and not self.sync.key_transforms)
+        before, moved = self.engine.rows(
+            f"SELECT (SELECT count(at_rest) FROM ({ledger})), (SELECT count(*) FROM moved WHERE was_at_rest)"
+        )[0]
+        return int(before) - int(moved)
 
-    def _segments_join(self) -> str:
-        """Join the segments of each customer, if any value is made of them."""
-        reads = [name for field in self.sync.fields.values() for name in field.reads]
-        if self.change is None and not any(reads_segments(name) for name in reads):
-            return ""
-        return f"""LEFT JOIN (SELECT customer_id, list(segment ORDER BY segment) AS names
-                   FROM {self.selector.members()} GROUP BY ALL) AS s ON s.customer_id = c.customer_id"""
-
-    def _choose(self, *, unique: bool) -> None:
-        """``desired`` and ``unusable`` from ``wanted``; customers' own ids need no choosing."""
-        desired = """SELECT key, customer_id, values, first_values, hash, old_hash, coalesce(old_kept = values, false) AS carried
-                     FROM wanted WHERE key IS NOT NULL AND missing IS NULL"""
-        code = "CASE WHEN w.key IS NULL THEN 'no_key' WHEN w.missing IS NOT NULL THEN 'value_missing' ELSE 'key_shared' END"
-        left_over = "wanted AS w WHERE w.missing IS NOT NULL"
-        if unique:
-            self.engine.execute(f"CREATE OR REPLACE TEMP VIEW desired AS {desired}")
-        else:
-            # Of several customers with one key, the one with the most profiles gets it; the others are told as invalid.
-            first = "row_number() OVER (PARTITION BY key ORDER BY profiles DESC, customer_id)"
-            self.engine.execute(f"CREATE OR REPLACE TEMP TABLE desired AS {desired} QUALIFY {first} = 1")
-            left_over = """wanted AS w LEFT JOIN desired AS d ON d.key = w.key AND d.customer_id = w.customer_id
-                           WHERE d.key IS NULL AND w.customer_id NOT IN (SELECT customer_id FROM desired)"""
-        self.engine.execute(
-            f"""CREATE OR REPLACE TEMP TABLE unusable AS
-               SELECT '~' || w.customer_id AS key, w.customer_id, '{INVALID}' AS kind, any_value({code}) AS code,
-                      any_value(w.missing) AS detail
-               FROM {left_over} GROUP BY w.customer_id
-               UNION ALL
-               SELECT '~' || customer_id, customer_id, '{SUPPRESSED}', code, NULL FROM held"""
-        )
-
-    def _keys(self) -> str:
-        if self.sync.key == "customer_id":
-            return "SELECT customer_id, customer_id AS key FROM customers"
-        if self.sync.key == "profile":
-            return (
-                f"SELECT customer_id, source_id AS key FROM links WHERE connection = {literal(self.sync.to)} "
-                "AND source_id NOT LIKE '~%'"
-            )
-        return f"SELECT customer_id, value AS key FROM customer_identifiers WHERE kind = {literal(self.sync.key)} AND rank = 1"
-
-    def _compare(self) -> None:
-        """``work``: every key with what is to be done about it, and with ``verb``, what sending it would be."""
+    def _compare(self, *, narrowed: bool) -> None:
+        """``work``: every key that moved, what is to be done about it, and with ``verb``, what sending it would be."""
         mine = f"l.sync = {literal(self.name)}"
         mode = self.sync.sync_mode
         leaves = OperationKind.DELETE.value if mode is Mode.MIRROR else "gone"
@@ -289,17 +135,14 @@ class Planner:
         # else leave it to a person.
         repeatable = "true" if self.target.idempotent else "false"
         doubtful = f"(coalesce(l.doubtful, false) AND {repeatable})"
-        # Rows that need nothing are the most: they are counted, and kept only for targets that take the whole set.
-        at_rest = (
-            "kind = 'keep' AND l.outcome IN ('accepted', 'unchanged') AND (l.accepted_hash = d.hash OR NOT d.carried)"
-        )
-        shown = "true" if self.target.whole_set else f"NOT coalesce({at_rest}, false)"
-        self.engine.execute(
+        desired, ledger = self._moved() if narrowed else ("desired", "ledger")
+        self.desired.attempt(
             f"""CREATE OR REPLACE TEMP TABLE work AS
                 SELECT coalesce(d.key, l.key) AS key, coalesce(d.customer_id, l.customer_id) AS customer_id,
                        if(l.accepted_hash IS NULL, coalesce(d.first_values, d.values), d.values) AS values,
                        coalesce(d.hash, '') AS hash, l.remote_id, {version} AS version, '' AS code,
                        l.outcome = 'unknown' AND {same} AND NOT {repeatable} AS in_doubt, d.key IS NOT NULL AS selected,
+                       l.accepted_hash = d.old_hash AS remapped,
                        CASE WHEN d.key IS NOT NULL THEN {_VERBS.get(mode, _WRITES)}
                             WHEN (l.accepted_hash IS NOT NULL OR {doubtful}) AND {mine} THEN '{leaves}'
                             ELSE 'gone' END AS verb,
@@ -308,10 +151,49 @@ class Planner:
                             WHEN {refused} AND {same} AND {wait} > {self.now} THEN 'wait'
                             WHEN in_doubt THEN 'wait'
                             ELSE verb END AS kind
-                FROM desired AS d FULL JOIN (FROM ledger WHERE key NOT LIKE '~%') AS l ON l.key = d.key
-                WHERE kind <> 'gone' AND {shown}
+                FROM {desired} AS d FULL JOIN (FROM {ledger} WHERE key NOT LIKE '~%') AS l ON l.key = d.key
+                WHERE kind <> 'gone'
                 UNION ALL {_TOLD.format(source="unusable")}"""
         )
+
+    def _moved(self) -> tuple[str, str]:
+        """SQL of the wanted rows and the ledger's rows that are not at rest."""
+        wanted = self.desired.rows("SEMI JOIN moved USING (customer_id)")
+        return f"(FROM ({wanted}) SEMI JOIN moved USING (key))", "(FROM ledger SEMI JOIN moved USING (key))"
+
+    # What is at the destination already.
+
+    @property
+    def minds_remote(self) -> bool:
+        """Whether rows are about to be created with values that must not replace what is at the destination."""
+        if not (self.desired.has_first_values and self.target.readable):
+            return False
+        return bool(self.engine.value("SELECT EXISTS (FROM work WHERE kind = 'create')"))
+
+    def mind_remote(self, rows: Iterable[RemoteRow]) -> None:
+        """Leave out of new rows the fields that are set only where nothing is, where something is.
+
+        Args:
+            rows: what the destination holds.
+        """
+        once = [name for name, field in self.sync.fields.items() if field.set_if_empty]
+        self.engine.execute("CREATE OR REPLACE TEMP TABLE filled (key VARCHAR, names VARCHAR[])")
+        for chunk in chunks(rows, _CHUNK):
+            named = [(row.key, [name for name in once if row.values.get(name) not in _EMPTY]) for row in chunk]
+            table = pa.table(
+                {"key": [key for key, names in named if names], "names": [names for _, names in named if names]},
+                schema=_FILLED,
+            )
+            with self.engine.register({"filled_chunk": table}):
+                self.engine.execute("INSERT INTO filled SELECT key, names FROM filled_chunk SEMI JOIN work USING (key)")
+        if self.engine.value("SELECT EXISTS (FROM filled)"):
+            rest = self.desired.rows(but_filled=True)
+            self.engine.execute(
+                f"""UPDATE work SET values = d.first_values FROM (FROM ({rest}) SEMI JOIN filled USING (key)) AS d
+                    WHERE work.key = d.key AND work.kind = 'create'"""
+            )
+
+    # What is left of it.
 
     def _cap(self) -> None:
         """Hold back rows of customers who have been reached as often as the caps allow; what is there already stays."""
@@ -350,17 +232,13 @@ class Planner:
         )
         counts.sample = rows.to_pylist()
         if self.change is not None:
-            touched = self.engine.value(
-                "SELECT count(*) FROM work JOIN desired AS d USING (key) JOIN ledger AS l USING (key) "
-                "WHERE work.kind = 'update' AND l.accepted_hash = d.old_hash"
-            )
+            touched = self.engine.value("SELECT count(*) FROM work WHERE kind = 'update' AND remapped")
             counts.notes.append(self.change.note(int(touched)))
         return counts
 
     def _unchanged(self) -> int:
         """Selected rows that need nothing."""
-        moving = "SELECT count(*) FROM work WHERE selected AND kind <> 'keep'"
-        return int(self.engine.value(f"SELECT (SELECT count(*) FROM desired) - ({moving})"))
+        return self.at_rest + int(self.engine.value("SELECT count(*) FROM work WHERE selected AND kind = 'keep'"))
 
     def settled(self, size: int) -> Iterator[list[Correction]]:
         """Yield the rows that are as they should be although the ledger does not say so.
@@ -410,52 +288,3 @@ class Planner:
         if self.target.whole_set and self.engine.value(f"SELECT EXISTS (FROM work WHERE kind IN {_CHANGING})"):
             return f"kind IN ('keep', 'create', 'update', 'delete') OR (kind = 'wait' AND verb IN {_CHANGING})"
         return f"kind IN {_CHANGING}"
-
-
-def read_plan(
-    path: str, plan_id: str, connection: str, target: Target, filesystem: object = None
-) -> Iterator[tuple[int, Iterable[PlannedRow]]]:
-    """Yield a plan's batches in order: the number, and its rows.
-
-    The rows of a target that takes the whole set are streamed and must be used up before the next batch is asked for; those
-    of other targets are a list of at most the batch size.
-    """
-    for number, rows in groupby(_rows(path, filesystem), key=itemgetter("batch")):
-        namer = _Namer(f"{connection}\n{target.name}\n")
-        if target.batch_size is None and number < INVALID_BATCHES:
-            yield number, (namer.planned(row, f"b{plan_id}") for row in rows)
-        else:
-            held = list(rows)
-            digest = hashlib.sha256("\n".join(map(namer.operation_id, held)).encode())
-            yield number, [namer.planned(row, f"b{digest.hexdigest()[:32]}") for row in held]
-
-
-def _rows(path: str, filesystem: object) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path, filesystem=filesystem) as file:
-        for batch in file.iter_batches(batch_size=10_000):
-            yield from batch.to_pylist()
-
-
-@dataclass(frozen=True)
-class _Namer:
-    """Names operations so that the same change of the same row has the same id, however often it is planned or sent."""
-
-    where: str
-
-    def operation_id(self, row: Mapping[str, Any]) -> str:
-        parts = [str(row[name]) for name in ("kind", "key", "hash", "version")]
-        return hashlib.sha256((self.where + "\n".join(parts)).encode()).hexdigest()[:32]
-
-    def planned(self, row: Mapping[str, Any], batch_id: str) -> PlannedRow:
-        values = json.loads(row["values"], parse_float=Decimal) if row["values"] else {}
-        kind = OperationKind.CREATE if row["kind"] in {INVALID, SUPPRESSED} else OperationKind(row["kind"])
-        operation = Operation(
-            id=self.operation_id(row),
-            batch_id=batch_id,
-            kind=kind,
-            key=row["key"],
-            values=values,
-            customer_id=row["customer_id"],
-            remote_id=row["remote_id"],
-        )
-        return PlannedRow(operation, row["hash"], row["code"] or "", held_back=row["kind"] == SUPPRESSED)

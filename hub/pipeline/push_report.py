@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hub.destination import Outcome, OutcomeStatus
 from hub.errors import HubError
-from hub.pipeline.push_plan import PlanCounts
 
-__all__ = ["PushReport", "SyncReport"]
+__all__ = ["PlanCounts", "PushReport", "SyncReport"]
 
 _FAILED = (OutcomeStatus.REJECTED, OutcomeStatus.DEFERRED, OutcomeStatus.UNKNOWN)
+
+
+@dataclass
+class PlanCounts:
+    """What a plan holds, by kind of operation, and what it leaves alone."""
+
+    create: int = 0
+    update: int = 0
+    delete: int = 0
+    invalid: int = 0
+    suppressed: int = 0
+    unchanged: int = 0
+    waiting: int = 0
+    """Refused, unknown or capped rows that are not sent yet, and findings that were told before."""
+    given_up: int = 0
+    """Rows refused for so long that they wait until their values change."""
+    absent: int = 0
+    """Rows an ``update`` leaves out: the destination does not have them."""
+    sample: list[Mapping[str, object]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a person should know before it is sent: a changed mapping, and how many rows it touches."""
+
+    @property
+    def to_do(self) -> int:
+        """Operations and findings to be worked off."""
+        return self.create + self.update + self.delete + self.invalid + self.suppressed
 
 
 @dataclass

@@ -90,7 +90,9 @@ class Selector:
             ConfigError: an experiment was changed after its first use.
         """
         self._check_experiment()
-        rules = self._rules()
+        return self._hold_back(self._rules()) or self._limit()
+
+    def _hold_back(self, rules: Mapping[str, str]) -> str | None:
         if not rules:
             return None
         cases = " ".join(f"WHEN {condition} THEN {literal(code)}" for code, condition in rules.items())
@@ -100,21 +102,34 @@ class Selector:
                 FROM (SELECT customer_id FROM {self._selected}) AS p {self._consent_join()}) WHERE code IS NOT NULL"""
         )
 
-    def customers(self) -> str:
-        """SQL of the rows of the customers who are reached, with the columns of customers and traits."""
-        sql = (
-            f"(SELECT * FROM {self._selected} ANTI JOIN held USING (customer_id))" if self._rules() else self._selected
-        )
+    def customers(self, only: str = "") -> str:
+        """SQL of the rows of the customers who are reached, with the columns of customers and traits.
+
+        Args:
+            only: SQL behind ``FROM customers`` that narrows them down.
+        """
+        if self.sync.limit is not None:
+            within = f"SEMI JOIN within_limit USING (customer_id) {only}"
+            return f"(SELECT * FROM (FROM customers {within}) LEFT JOIN traits USING (customer_id))"
+        return self._unlimited(only)
+
+    def _unlimited(self, only: str = "") -> str:
+        selected = self._selection(only)
+        return f"(SELECT * FROM {selected} ANTI JOIN held USING (customer_id))" if self._rules() else selected
+
+    def _limit(self) -> str | None:
+        """Make table ``within_limit``, of a sync that has a limit; return what is wrong with its condition."""
         limit = self.sync.limit
         if limit is None:
-            return sql
+            return None
+        sql = self._unlimited()
         order = f"{quoted(limit.by)} {'ASC' if limit.ascending else 'DESC'} NULLS LAST, customer_id"
         if limit.at_most is not None:
             place = f"row_number() OVER (PARTITION BY {quoted(limit.per)} ORDER BY {order})"
             sql = f"(SELECT * FROM {sql} QUALIFY {place} <= {limit.at_most})"
         if limit.top is not None:
             sql = f"(SELECT * FROM {sql} QUALIFY row_number() OVER (ORDER BY {order}) <= {limit.top})"
-        return sql
+        return self.engine.attempt(f"CREATE OR REPLACE TEMP TABLE within_limit AS SELECT customer_id FROM {sql}")
 
     def members(self) -> str:
         """SQL of who is in which segment, as far as it counts for this sync."""
@@ -128,7 +143,7 @@ class Selector:
             f"OR {place} = min({place}) OVER (PARTITION BY customer_id))"
         )
 
-    def _selection(self) -> str:
+    def _selection(self, only: str = "") -> str:
         where = f"({self.sync.where})" if self.sync.where else "true"
         semi = ""
         if self.sync.segments:
@@ -136,7 +151,8 @@ class Selector:
             semi = (
                 f"SEMI JOIN (SELECT customer_id FROM {self.members()} WHERE segment IN ({names})) USING (customer_id)"
             )
-        return f"(SELECT * FROM customers LEFT JOIN traits USING (customer_id) {semi} WHERE {where})"
+        customers = f"(FROM customers {only})" if only else "customers"
+        return f"(SELECT * FROM {customers} LEFT JOIN traits USING (customer_id) {semi} WHERE {where})"
 
     # Who is held back.
 

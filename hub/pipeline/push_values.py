@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from hub.segments import check_where
 from hub.sync_settings import FieldSettings, Scalar, SyncSettings
@@ -62,13 +63,38 @@ class Mapper:
         columns: columns of customers and traits (read as ``c``) with their types; ``s.names`` holds a customer's segments.
     """
 
+    NEVER: ClassVar[str] = "NULL::VARCHAR"
+    """SQL of :meth:`missing` where no value must be there."""
+
     def __init__(self, sync: SyncSettings, columns: Mapping[str, str]) -> None:
         self.sync = sync
         self.columns = columns
 
-    def values(self, *, once: bool) -> str:
-        """SQL of the values as JSON text; ``once`` says whether fields that are sent only once are among them."""
-        fields = {name: field for name, field in sorted(self.sync.fields.items()) if once or not field.set_if_empty}
+    def values(self) -> str:
+        """SQL of the values as JSON text, without those that are only set where nothing is."""
+        return self._json({name: field for name, field in self._fields() if not field.set_if_empty})
+
+    def first_values(self, filled: str = "") -> str:
+        """SQL of the values of a row that the destination has not accepted yet.
+
+        Args:
+            filled: SQL of the names of fields that have a value there already; empty when nobody knows.
+        """
+        if not filled:
+            return self._json(dict(self._fields()))
+        pieces = [
+            f"if(list_contains({filled}, {literal(name)}), NULL, {self._piece(name, field)})"
+            if field.set_if_empty
+            else self._piece(name, field)
+            for name, field in self._fields()
+        ]
+        return f"'{{' || concat_ws(',', {', '.join(pieces)}) || '}}'"
+
+    def _fields(self) -> list[tuple[str, FieldSettings]]:
+        """In the order of their names: equal values give equal text."""
+        return sorted(self.sync.fields.items())
+
+    def _json(self, fields: Mapping[str, FieldSettings]) -> str:
         if not fields:
             return "'{}'"
         if not any(field.null == "omit" or self._is_decimal(field) for field in fields.values()):
@@ -82,10 +108,10 @@ class Mapper:
         """SQL of the name of the first field without a value that must have one; NULL when there is none."""
         cases = " ".join(
             f"WHEN {self._final(field)} IS NULL THEN {literal(name)}"
-            for name, field in sorted(self.sync.fields.items())
+            for name, field in self._fields()
             if field.null == "reject"
         )
-        return f"CASE {cases} END" if cases else "NULL::VARCHAR"
+        return f"CASE {cases} END" if cases else self.NEVER
 
     def _piece(self, name: str, field: FieldSettings) -> str:
         """SQL of ``"name":value``; NULL where the field is left out."""

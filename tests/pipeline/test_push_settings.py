@@ -116,6 +116,21 @@ class TestValues:
             pushed(hub, Person("a", "silver", points="3"))
         assert [values for _, _, values in crm.told()] == [{"hint": 1, "level": "gold"}, {"level": "silver"}]
 
+    def test_set_if_empty_leaves_alone_what_the_destination_has(self, tmp_path: Path, crm: Crm) -> None:
+        """Where it can be read back: what its own people have typed there is not overwritten, an empty field is filled."""
+        fields = 'fields = { level = "level", hint = { from = "points", set_if_empty = true } }'
+        crm.by_hand("typed", hint="by the shop")
+        crm.by_hand("empty", hint="", other="x")
+        with desk(tmp_path, crm, BASE + fields) as hub:
+            pushed(hub, Person("typed", points="1"), Person("empty", points="2"), Person("new", points="3"))
+            assert pushed(hub, Person("typed"), Person("empty"), Person("new")).outcomes == {}
+        told = {key: values for _, key, values in crm.told()}
+        assert told == {
+            "typed": {"level": "gold"},
+            "empty": {"hint": 2, "level": "gold"},
+            "new": {"hint": 3, "level": "gold"},
+        }
+
     def test_a_hashed_key(self, tmp_path: Path, crm: Crm) -> None:
         with desk(tmp_path, crm, BASE + 'key = "phone"\nkey_transforms = ["sha256"]') as hub:
             pushed(hub, Person("a", phone="15400000001"))

@@ -1,0 +1,64 @@
+"""Whether a sync can be planned: its mode and key are the target's, its values and conditions can be worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from hub.destination import Mode, Target
+from hub.errors import ConfigError, Problem
+from hub.pipeline.push_values import field_problems
+from hub.segments import check_where
+from hub.sync_settings import SyncSettings
+from hub.warehouse.engine import quoted
+
+__all__ = ["cannot_plan", "check_sync"]
+
+
+def check_sync(name: str, sync: SyncSettings, target: Target, columns: Mapping[str, str], segments: set[str]) -> None:
+    """Make sure that a sync can be planned.
+
+    Args:
+        name: the sync's name.
+        sync: its settings.
+        target: the target it names.
+        columns: columns of customers and traits in the snapshot.
+        segments: names of all segments.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    problems = [
+        *_mode_problems(sync, target),
+        *((f"fields.{title}", problem) for title, field in sync.fields.items()
+          for problem in field_problems(field, columns, segments)),
+        *(("where", problem) for problem in (check_where(sync.where, columns) if sync.where else ())),
+        *_limit_problems(sync, columns),
+        *(("fields", f"the target needs a value named {needed!r}.") for needed in target.required
+          if needed not in sync.fields and not sync.sync_mode.removes_selected),
+    ]  # fmt: skip
+    if problems:
+        raise cannot_plan(name, problems)
+
+
+def cannot_plan(name: str, problems: Iterable[tuple[str, str]]) -> ConfigError:
+    """Return the error about a sync with these problems: key below the sync, and what is wrong with it."""
+    found = [Problem("hub.toml", f"syncs.{name}.{key}", text) for key, text in problems]
+    return ConfigError(f"Sync {name} cannot be planned.", problems=found)
+
+
+def _mode_problems(sync: SyncSettings, target: Target) -> Iterator[tuple[str, str]]:
+    mode = sync.sync_mode
+    if mode.needs not in target.modes or (target.whole_set and mode is not Mode.MIRROR):
+        yield (
+            "mode",
+            f"{sync.mode!r} is not offered by target {target.name}; it takes {', '.join(sorted(target.modes))}.",
+        )
+    if sync.key not in target.keys:
+        yield "key", f"{sync.key!r} is no key of target {target.name}; it takes {', '.join(target.keys)}."
+
+
+def _limit_problems(sync: SyncSettings, columns: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if sync.limit is not None:
+        for key, column in (("by", sync.limit.by), ("per", sync.limit.per)):
+            if column:
+                yield from ((f"limit.{key}", text) for text in check_where(f"{quoted(column)} IS NULL", columns))
