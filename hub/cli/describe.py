@@ -61,23 +61,8 @@ def describe(
     from hub.plugins import installed_plugins
 
     installed = installed_plugins()
-    found = _describe(installed, plugin, _settings(session, installed))
+    found = _describe(installed, plugin, session.settings(installed))
     return Answer(_document(found), lambda screen: _show(screen, found))
-
-
-def _settings(session: Session, installed: Plugins) -> Settings | None:
-    """Return the settings if there are any that can be used; a plugin can be described without."""
-    from hub.config import find_config, load_settings
-    from hub.errors import ConfigError
-
-    try:
-        settings = load_settings(session.config.absolute() if session.config else find_config(), plugins=installed)
-    except ConfigError:
-        if session.config is not None:
-            raise
-        return None
-    session.learn(settings)
-    return settings
 
 
 def _describe(installed: Plugins, name: str, settings: Settings | None) -> Description:

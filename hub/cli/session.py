@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hub.cli.logs import Secrets
     from hub.config import Settings
     from hub.context import Hub
+    from hub.plugins import Plugins
     from hub.show.screen import Screen
 
 __all__ = ["Session", "perform"]
@@ -56,6 +57,24 @@ class Session:
                 yield hub
             finally:
                 self.clear()
+
+    def settings(self, installed: Plugins) -> Settings | None:
+        """Return the settings if there are any that can be used, for commands that also work without.
+
+        Raises:
+            ConfigError: the file that ``--config`` names cannot be used.
+        """
+        from hub.config import find_config, load_settings
+        from hub.errors import ConfigError
+
+        try:
+            found = load_settings(self.config.absolute() if self.config else find_config(), plugins=installed)
+        except ConfigError:
+            if self.config is not None:
+                raise
+            return None
+        self.learn(found)
+        return found
 
     def learn(self, settings: Settings) -> None:
         """Take over the time zone, and the secrets that nothing may repeat."""

@@ -6,12 +6,23 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from hub.config import Settings
 from hub.context import Hub
 from hub.errors import ConfigError, Problem
+from hub.plugins import Plugins
 from hub.segments import Segment
 from hub.warehouse.engine import Engine, literal
 
-__all__ = ["SegmentReport", "SegmentSize", "check_segments", "members_sql", "segment", "segment_diff", "segments_of"]
+__all__ = [
+    "SegmentReport",
+    "SegmentSize",
+    "all_segments",
+    "check_segments",
+    "members_sql",
+    "segment",
+    "segment_diff",
+    "segments_of",
+]
 
 
 @dataclass(frozen=True)
@@ -39,11 +50,16 @@ class SegmentReport:
 
 def segments_of(hub: Hub) -> Mapping[str, Segment]:
     """Return every segment: the plugins' ready-made ones, and those of ``hub.toml``, which win on the same name."""
+    return all_segments(hub.plugins, hub.settings)
+
+
+def all_segments(plugins: Plugins, settings: Settings) -> Mapping[str, Segment]:
+    """Return the segments of plugins and settings, like :func:`segments_of` without a hub."""
     own = {
         name: Segment(name, given.titled(name), given.where, given.family, given.description)
-        for name, given in hub.settings.segments.items()
+        for name, given in settings.segments.items()
     }
-    return {**hub.plugins.segments(), **own}
+    return {**plugins.segments(), **own}
 
 
 def check_segments(hub: Hub, columns: list[str]) -> Mapping[str, Segment]:

@@ -347,6 +347,23 @@ def test_traits_lists_what_conditions_may_name(project: Project) -> None:
     assert "累计消费 Spent" in project.run("traits").out
 
 
+def test_traits_tell_which_segments_read_them_and_which_syncs_push_them(project: Project) -> None:
+    spent, visits = project.json("traits")["traits"]
+
+    assert (spent["pushed"], visits["pushed"], visits["pushed_as_segment"]) == (["best"], [], [])
+    assert "regulars" in visits["segments"]
+    assert "Pushed by best" in project.run("traits", "spent").out
+    assert "visits" not in project.run("traits", "spent").out
+
+
+def test_a_trait_that_is_not_there_is_told_with_the_nearest(project: Project) -> None:
+    result = project.run("traits", "spend")
+
+    assert result.code == 2
+    assert "There is no trait spend." in result.err
+    assert "Did you mean spent?" in result.err
+
+
 def test_a_cursor_is_shown_set_and_written_down(project: Project) -> None:
     from hub import open_hub
 
