@@ -22,7 +22,7 @@ COMMANDS = (
     "init", "plugins", "describe", "check", "preview",
     "ingest", "resolve", "score", "segment", "publish", "push", "run",
     "status", "runs", "rejects", "deliveries", "customer", "explain", "export", "forget", "identity", "traits", "rules", "model",
-    "decide", "sync", "cursor", "simulate", "demo", "airflow",
+    "decide", "consent", "sync", "cursor", "simulate", "demo", "airflow",
 )  # fmt: skip
 """Modules of this package that hold commands, in the order of ``hub --help``; importing one registers its commands."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 from sqlmodel import col
 
 from hub.errors import ConfigError
-from hub.store.database import Database
+from hub.store.database import Database, storable
 from hub.store.push_tables import Consent, Experiment, Holdout
 from hub.store.tables import Delivery
 
@@ -28,9 +28,17 @@ class Audience:
         self._now = now
 
     def say(
-        self, profiles: Sequence[str], *, granted: bool, purpose: str = "", channel: str = "", source: str = "hub"
-    ) -> None:
-        """Record what a person said about being written to; what he said before about the same is replaced.
+        self,
+        profiles: Sequence[str],
+        *,
+        granted: bool,
+        purpose: str = "",
+        channel: str = "",
+        source: str = "hub",
+        at: dt.datetime | None = None,
+        actor: str = "",
+    ) -> bool:
+        """Record what a person said about being written to; what he said earlier about the same is replaced.
 
         Args:
             profiles: his profiles, ``connection:source_id``.
@@ -38,15 +46,27 @@ class Audience:
             purpose: for what; empty for everything.
             channel: how; empty for every way.
             source: where he said it.
+            at: when he said it; now unless given.
+            actor: who records it; the user of this machine unless given.
+
+        Returns:
+            Whether it was recorded for any profile: not where something was said later.
         """
+        said = at or self._now()
+        recorded = False
         with self._database.write() as session:
             for profile in profiles:
+                known = session.get(Consent, (profile, purpose, channel))
+                if known is not None and known.at > said:
+                    continue
+                recorded = True
                 session.merge(
                     Consent(
-                        profile=profile, purpose=purpose, channel=channel, granted=granted, source=source,
-                        actor=getpass.getuser(), at=self._now(),
+                        profile=profile, purpose=purpose, channel=channel, granted=granted, source=storable(source),
+                        actor=actor or getpass.getuser(), at=said,
                     )
                 )  # fmt: skip
+        return recorded
 
     def consents(self, profiles: Sequence[str] | None = None) -> Iterator[Sequence[Consent]]:
         """Yield what was said, in chunks; of these profiles only, if any are given."""
