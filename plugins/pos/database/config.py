@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from hub.source import ConnectionConfig
 
-__all__ = ["DIALECTS", "DatabaseConfig", "Hours"]
+__all__ = ["DIALECTS", "DatabaseConfig", "Hours", "dialect_of"]
 
 DIALECTS = {
     "sqlite": "sqlite",
@@ -24,6 +24,15 @@ DIALECTS = {
     "sqlserver": "mssql+pymssql",
 }
 """What an address may begin with, and the driver that is used when it names none."""
+
+_NAMES = {"postgres": "postgresql", "mariadb": "mysql", "sqlserver": "mssql"}
+
+
+def dialect_of(url: str) -> str:
+    """Return the dialect of an address: ``sqlite``, ``postgresql``, ``mysql`` or ``mssql``, whatever the address calls it."""
+    name = make_url(url).get_backend_name()
+    return _NAMES.get(name, name)
+
 
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 """A part of the day: ``22:00-06:00``."""

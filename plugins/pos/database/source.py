@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from hub.errors import DeferError, StreamError
@@ -20,17 +20,22 @@ from hub.runtime import Runtime
 from hub.source import Check, CursorKind, Page, Source, State, Stream
 from hub.titles import Title
 from plugins.pos.database import reading
+from plugins.pos.database.bulk import UnfitError, bulk_session, is_bulk
 from plugins.pos.database.checking import check_columns, check_required
-from plugins.pos.database.config import DatabaseConfig
+from plugins.pos.database.config import DatabaseConfig, dialect_of
 from plugins.pos.database.hours import within
 from plugins.pos.database.mapping import Database, Tickets, load_mapping
-from plugins.pos.database.session import open_engine
+from plugins.pos.database.session import address, open_engine
 from plugins.pos.tickets.assembly import Assembled, Rows, assemble, workbench
 from plugins.pos.tickets.fields import LISTS
 from plugins.pos.tickets.lists import assemble_list
 from plugins.pos.tickets.rules import Clock
 
 __all__ = ["DatabaseSource"]
+
+T = TypeVar("T")
+Fetch: TypeAlias = Callable[["sa.Select[Any]"], pa.Table]
+"""Answers a query with columns."""
 
 _TITLES: Final = {
     "orders": Title("小票", "Tickets"),
@@ -53,11 +58,11 @@ class DatabaseSource(Source):
 
     def __init__(self, config: DatabaseConfig, runtime: Runtime) -> None:
         super().__init__(config, runtime)
-        dialect = sa.make_url(config.url.get_secret_value()).get_backend_name()
-        known = {"postgres": "postgresql", "mariadb": "mysql", "sqlserver": "mssql"}.get(dialect, dialect)
         where = f"mapping of connection {runtime.connection}"
         self._opened: Engine | None = None
-        self.mapping: Database = load_mapping(config.mapping, runtime.base, known, where)
+        self.mapping: Database = load_mapping(
+            config.mapping, runtime.base, dialect_of(config.url.get_secret_value()), where
+        )
 
     # ---- what there is ------------------------------------------------------------------------------------------------
 
@@ -141,19 +146,19 @@ class DatabaseSource(Source):
             query: of the tickets.
             ranged: the place the page begins behind, if it is the whole range from there on.
         """
-        try:
-            with self._engine().connect() as connection:
-                tickets = reading.fetch(connection, query, self.config.fetch_rows)
-                if tickets.num_rows == 0:
-                    return None
-                last = (_last(tickets, queries.cursor), _last(tickets, queries.tie or queries.key[-1]))
-                rows = self._rows(connection, queries, tickets, ranged)
-        except SQLAlchemyError as error:
-            raise _refused(error) from None
-        return last, self._page(self._assembled(rows, queries))
+
+        def read(fetch: Fetch) -> tuple[reading.After, Rows] | None:
+            tickets = fetch(query)
+            if tickets.num_rows == 0:
+                return None
+            last = (_last(tickets, queries.cursor), _last(tickets, queries.tie or queries.key[-1]))
+            return last, self._rows(fetch, queries, tickets, ranged)
+
+        found = self._in_one_transaction(read)
+        return None if found is None else (found[0], self._page(self._assembled(found[1], queries)))
 
     def _rows(
-        self, connection: Connection, queries: Tickets, tickets: pa.Table, ranged: tuple[reading.After | None] | None
+        self, fetch: Fetch, queries: Tickets, tickets: pa.Table, ranged: tuple[reading.After | None] | None
     ) -> Rows:
         """The page's tickets with their lines and payments.
 
@@ -169,7 +174,7 @@ class DatabaseSource(Source):
             if sql is None:
                 return None
             asked = reading.in_range(sql, link, start, keys[-1]) if whole else reading.in_keys(sql, link, keys)
-            return reading.together([reading.fetch(connection, query, self.config.fetch_rows) for query in asked])
+            return reading.together([fetch(query) for query in asked])
 
         if queries.grouped:
             tickets = reading.only_keys(part(queries.tickets), tickets, queries.key)
@@ -204,11 +209,7 @@ class DatabaseSource(Source):
         first, last = listing.key[0], listing.key[-1]
         while True:
             query = reading.page(listing.query, first, last, self.config.page_tickets, after=after)
-            try:
-                with self._engine().connect() as connection:
-                    rows = reading.fetch(connection, query, self.config.fetch_rows)
-            except SQLAlchemyError as error:
-                raise _refused(error) from None
+            rows = self._in_one_transaction(lambda fetch, query=query: fetch(query))  # type: ignore[misc]
             if rows.num_rows == 0:
                 break
             after = (_last(rows, first), _last(rows, last))
@@ -221,6 +222,21 @@ class DatabaseSource(Source):
         yield Page(cursor={})
 
     # ---- what both need -----------------------------------------------------------------------------------------------
+
+    def _in_one_transaction(self, read: Callable[[Fetch], T]) -> T:
+        """Read within one transaction: by columns where that is possible, else by rows."""
+        engine = self._engine()
+        try:
+            if is_bulk(self.config):
+                try:
+                    with bulk_session(self.config, address(self.config, self.runtime.base)) as session:
+                        return read(session.table)
+                except UnfitError:
+                    pass  # this page has what columns would lose; the session is closed before the other one is opened
+            with engine.connect() as connection:
+                return read(lambda query: reading.fetch(connection, query, self.config.fetch_rows))
+        except SQLAlchemyError as error:
+            raise _refused(error) from None
 
     def _engine(self) -> Engine:
         if self._opened is None:

@@ -10,11 +10,11 @@ import pyarrow as pa
 from hub.columns import child_tables, parent_table
 from hub.records import Customer
 from plugins.pos.tickets.assembly import Assembled
-from plugins.pos.tickets.canonical import json_extra, select_canonical
+from plugins.pos.tickets.canonical import canonical_columns, completed, json_extra
 from plugins.pos.tickets.fields import IDENTIFIERS, LIST_FIELDS, LISTS
 from plugins.pos.tickets.persons import identifiers_sql
 from plugins.pos.tickets.rules import Clock
-from plugins.pos.tickets.typed import identifier, rejects, stage, text_sql
+from plugins.pos.tickets.typed import Columns, identifier, rejects
 
 __all__ = ["assemble_list"]
 
@@ -42,10 +42,11 @@ def assemble_list(
     """
     fields, record = LIST_FIELDS[stream], LISTS[stream]
     table = parent_table(record)
+    given = Columns(connection, "listed", rows, key, fields, clock.source_zone)
     unknown = [name for name in rows.column_names if name not in fields and name not in key and name not in drop]
-    keep = {"extra": json_extra({name: text_sql(identifier(name)) for name in unknown})}
-    stage(connection, "listed", rows, fields, key=key, zone=clock.source_zone, keep=keep)
-    found = rejects(connection, "listed", fields, f"{location}{stream}")
+    keep = {"extra": json_extra({name: given.text(name) for name in unknown}), "source_id": given.key()}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE listed AS {given.typed(given.key(), keep)}")
+    found = rejects(connection, given, "listed", f"{location}{stream}")
     present = [name for name in rows.column_names if name in fields and name in table.schema.names]
     columns = {"source_id": "source_id", "extra": "extra", **{name: identifier(name) for name in present}}
     if record is Customer and "gender" in present:
@@ -53,7 +54,8 @@ def assemble_list(
     if record is Customer and "birthday" in present:
         columns["birthday"] = "CASE WHEN regexp_matches(birthday, '^(\\d{4}|-)-\\d{2}-\\d{2}') THEN birthday[:10] END"
     first = "listed WHERE bad IS NULL QUALIFY row_number() OVER (PARTITION BY source_id ORDER BY rn) = 1"
-    tables = {table.name: select_canonical(connection, table, columns, first)}
+    canonical = connection.execute(f"SELECT {canonical_columns(table, columns)} FROM {first}").to_arrow_table()
+    tables = {table.name: completed(table, canonical)}
     if record is Customer:
         tables |= _persons(connection, clock)
     return Assembled(tables, found)
@@ -67,11 +69,9 @@ def _gender() -> str:
 
 
 def _persons(connection: duckdb.DuckDBPyConnection, clock: Clock) -> dict[str, pa.Table]:
-    for name in IDENTIFIERS:
-        connection.execute(f"ALTER TABLE listed ADD COLUMN IF NOT EXISTS {name} VARCHAR")
     first = (
         "(SELECT * FROM listed WHERE bad IS NULL QUALIFY row_number() OVER (PARTITION BY source_id ORDER BY rn) = 1)"
     )
     children = {table.name: table for table in child_tables(Customer)}
-    found = connection.execute(identifiers_sql(first, clock.scope)).to_arrow_table()
+    found = connection.execute(identifiers_sql(first, clock.scope, IDENTIFIERS)).to_arrow_table()
     return {"profiles_identifiers": found.cast(children["profiles_identifiers"].schema)}

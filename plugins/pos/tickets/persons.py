@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from plugins.pos.tickets.fields import IDENTIFIERS
@@ -14,16 +15,19 @@ _SCOPED: Final = ("member_no", "card_no")
 """Unique within one member system only."""
 
 
-def identifiers_sql(source: str, scope: str) -> str:
-    """Return the SQL of the identifiers of all rows of ``source``, which has ``source_id`` and the identifier columns.
+def identifiers_sql(source: str, scope: str, columns: Iterable[str]) -> str:
+    """Return the SQL of the identifiers of all rows of ``source``, which has ``source_id`` and some identifier columns.
 
     Args:
         source: a relation.
         scope: within what member and card numbers are unique.
+        columns: that the relation has.
     """
+    there = {name: assurance for name, assurance in IDENTIFIERS.items() if name in columns}
     # Of most tickets nobody is known: only the others are looked at closely.
-    somebody = " OR ".join(f"{name} IS NOT NULL" for name in IDENTIFIERS)
-    found = ", ".join(_one(name, assurance, scope) for name, assurance in IDENTIFIERS.items())
+    somebody = " OR ".join(f"{name} IS NOT NULL" for name in there) or "false"
+    nobody = "{'kind': NULL::VARCHAR, 'value': NULL::VARCHAR, 'scope': NULL::VARCHAR, 'assurance': NULL::VARCHAR}"
+    found = ", ".join(_one(name, assurance, scope) for name, assurance in there.items()) or nobody
     listed = (
         f"SELECT source_id, list_filter([{found}], i -> i.value IS NOT NULL) AS found FROM {source} WHERE {somebody}"
     )
