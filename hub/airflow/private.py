@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 from urllib.parse import quote
 
 import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
 from hub.airflow.private_postgres import PrivatePostgres
 from hub.errors import StoreError
@@ -169,8 +170,11 @@ class PrivateAirflow:
     # REST.
 
     def get(self, path: str, **params: Any) -> Any:
-        """Read from Airflow's REST API."""
-        return self._ask("GET", path, params=params)
+        """Read from Airflow's REST API; a busy machine's answer may be late, so reading is tried again."""
+        late = retry_if_exception_type(httpx.TimeoutException)
+        return Retrying(retry=late, stop=stop_after_delay(self.patience), reraise=True)(
+            self._ask, "GET", path, params=params
+        )
 
     def post(self, path: str, body: object) -> Any:
         """Write to Airflow's REST API."""

@@ -139,11 +139,11 @@ def test_data_that_shifts_while_it_is_read_is_right_after_the_next_read(tmp_path
 
 
 def test_the_simulated_chain_is_read_and_followed_day_by_day(tmp_path: Path) -> None:
-    world = World.generate(people=900, seed=7, days=90)
+    world = World.generate(people=300, seed=7, days=40)
     with rig(tmp_path, world) as corp, corp.hub(corp.corp.syncs("wecom")) as hub:
         _agrees(corp, hub, world.now)
         later = world.end
-        for _ in range(3):
+        for _ in range(2):
             later += dt.timedelta(days=1)
             corp.clock.advance(86_400)
             corp.corp.move_to(later)
