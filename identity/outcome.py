@@ -7,6 +7,7 @@ import datetime as dt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identity.questions import refused_rows
 from identity.tables import INSTANT, SCHEMAS, State
 from identity.workspace import Workspace
 
@@ -28,7 +29,7 @@ def new_rows(work: Workspace, before: State, at: dt.datetime, *, whole: bool) ->
         "value_states": "FROM judged",
         "customers": _customers(before, whole=whole),
         "history": _history(whole=whole),
-        "refusals": _refusals(),
+        "refusals": refused_rows(work, before, whole=whole),
         "pairs": f"SELECT pairs_now.* FROM pairs_now {_PAIR_CHANGED if not whole else ''}",
     }
     given = {"profiles": "new_profile", "links": "new_link", "memberships": "new_member"}
@@ -79,12 +80,3 @@ def _customers(before: State, *, whole: bool) -> str:
 def _history(*, whole: bool) -> str:
     past = "FROM previous_history UNION ALL" if whole else ""
     return f"""{past} SELECT profile, "from" AS customer, moment.at FROM move, moment WHERE "from" IS NOT NULL"""
-
-
-def _refusals() -> str:
-    """SQL: what was refused to the end; one per pair of profiles, value and rule."""
-    return """
-        SELECT a.profile AS "left", b.profile AS "right", v.kind, v.scope, v.value, refused.rule, bool_or(refused.review) AS review
-        FROM refused JOIN p AS a ON a.no = refused."left" JOIN p AS b ON b.no = refused."right"
-        LEFT JOIN v ON v.no = refused.value
-        GROUP BY ALL"""

@@ -222,9 +222,9 @@ class _Run:
         """Profiles whose constraints changed, and the far ends of constraints on changed profiles."""
         self.work.make(
             "seed",
-            """WITH news AS ((SELECT rule, "left", "right" FROM wish EXCEPT SELECT rule, "left", "right" FROM previous_constraints)
-                   UNION (SELECT rule, "left", "right" FROM previous_constraints EXCEPT SELECT rule, "left", "right" FROM wish)
-                   UNION (SELECT rule, "left", "right" FROM wish WHERE "left" IN (FROM changed) OR "right" IN (FROM changed)))
+            f"""WITH news AS ((SELECT {_DECISION} FROM wish EXCEPT SELECT {_DECISION} FROM previous_constraints)
+                   UNION (SELECT {_DECISION} FROM previous_constraints EXCEPT SELECT {_DECISION} FROM wish)
+                   UNION (SELECT {_DECISION} FROM wish WHERE "left" IN (FROM changed) OR "right" IN (FROM changed)))
                SELECT "left" AS profile FROM news UNION SELECT "right" FROM news""",
         )
 
@@ -258,3 +258,7 @@ class _Run:
             known = "SELECT customer FROM old_member UNION SELECT customer FROM old_history"
             customers = pick(customers, "customer", self.work.table(known)["customer"])
         self.work.put(old_customer=customers)
+
+
+_DECISION = 'rule, "left", "right", epoch_us("at")'
+"""SQL: what makes a decision another one; made anew, it answers what has turned up since."""

@@ -22,6 +22,13 @@ _review = group("review", "Joins that wait for a person: list, accept, refuse.",
 
 _REASON = typer.Option("--reason", "-r", help="Why; kept with the decision and shown in explanations.")
 _ACTOR = typer.Option("--actor", help="Who decides; the user of this machine unless given.")
+_TODO = {
+    "cannot_link": {
+        "zh": "此证据晚于人工拆分。确为同一人请 accept（原决定随之失效），否则请 refuse（原决定不变）。",
+        "en": "It turned up after that. Accept if they are one after all: that ends the decision. Refuse if it still holds.",
+    },
+}
+"""What a person should think of before answering, where that does not follow from the question."""
 _PROFILES = "Profiles (CONNECTION:ID), phones, card or customer ids."
 
 
@@ -148,7 +155,12 @@ def _item(one: ReviewItem, *, reveal: bool) -> dict[str, Any]:
         "value": names[1](one.value) if one.value else None,
         "rule": one.rule,
         "why": {code: RULE_WORDS[one.rule][code] for code in ("zh", "en")} if one.rule in RULE_WORDS else {},
+        "todo": _TODO.get(one.rule, {}),
     }
+
+
+def _todo(one: dict[str, Any]) -> str:
+    return f". {one['todo']['en']}" if one["todo"] else ""
 
 
 def _show_queue(screen: Screen, waiting: int, shown: Sequence[dict[str, Any]]) -> None:
@@ -156,7 +168,7 @@ def _show_queue(screen: Screen, waiting: int, shown: Sequence[dict[str, Any]]) -
         [
             (
                 (one["id"], one["left"], one["right"], f"{one['sizes'][0]} + {one['sizes'][1]} profiles"),
-                f"{one['evidence']} {one['value'] or ''}: {one['why'].get('en', one['rule'])}",
+                f"{one['evidence']} {one['value'] or ''}: {one['why'].get('en', one['rule'])}{_todo(one)}",
             )
             for one in shown
         ],

@@ -227,5 +227,9 @@ def answer_review(hub: Hub, item_id: str, *, accept: bool, reason: str, actor: s
     item = found[0]
     if accept:
         rows = [("must_link", item.left, item.right)]
-        return _decide(hub, "accept", rows, reason, actor)
+        with hub.warehouse() as engine:
+            members = _members(engine, [item.left, item.right])
+        # The one who answers has seen more than the one who took them apart.
+        ended = _opposite(hub, "cannot_link", combinations(sorted(members), 2), rows)
+        return _decide(hub, "accept", [*ended, *rows], reason, actor)
     return _decide(hub, "refuse", [("cannot_link", item.left, item.right)], reason, actor)

@@ -151,7 +151,7 @@ class _Resolving:
 
     def _newly_decided(self) -> bool:
         """Whether people decided or withdrew anything since the last run."""
-        columns = ", ".join(f'"{name}"' for name in identity.KEYS["constraints"])
+        columns = ", ".join(f'"{name}"' for name in (*identity.KEYS["constraints"], "at"))
         with self.engine.register({"wishes": self.constraints}):
             one, other = f"SELECT {columns} FROM wishes", f"SELECT {columns} FROM {PREFIX}constraints"
             news = f"(({one}) EXCEPT ({other})) UNION ALL (({other}) EXCEPT ({one}))"

@@ -375,6 +375,46 @@ def test_an_unmerge_survives_the_next_run_and_new_bridges() -> None:
     assert customers(again.memberships)["pos:1"] != customers(again.memberships)["pos:2"]
 
 
+def asked(found: Resolution) -> list[tuple[str, str]]:
+    """What waits for a person although somebody decided: the rule and the value."""
+    return [(row["rule"], row["value"]) for row in found.state.refusals.to_pylist() if row["review"]]
+
+
+def test_new_evidence_against_a_decision_asks_until_it_is_decided_anew() -> None:
+    people, ids = profiles("pos:1", "yz:1"), identifiers(("pos:1", "phone", phone(1)), ("yz:1", "phone", phone(1)))
+    wishes = constraints(("cannot_link", "pos:1", "yz:1"))
+    parted = resolve(people, ids, previous=resolve(people, ids).state, constraints=wishes)
+    assert asked(parted) == [], "who decided has seen the phone"
+    assert asked(resolve(people, ids, previous=parted.state)) == []
+    card = [("pos:1", "card_no", "C77001", "a"), ("yz:1", "card_no", "C77001", "a")]
+    more = pa.concat_tables([ids, identifiers(*card)])
+    found = resolve(people, more, previous=parted.state)
+    assert asked(found) == [("cannot_link", "C77001")]
+    assert len(groups(found.memberships)) == 2
+    part = resolve(people, more, previous=parted.state, changed=["pos:1", "yz:1"])
+    assert part.state.refusals.sort_by("value").equals(found.state.refusals.sort_by("value"))
+    assert asked(resolve(people, more, previous=found.state)) == asked(found), "it waits until somebody answers"
+    later = AT + dt.timedelta(days=1)
+    again = wishes.set_column(5, "at", pa.array([later], identity.CONSTRAINTS.field("at").type))
+    settled = resolve(people, more, previous=found.state, constraints=again, changed=[])
+    assert asked(settled) == []
+    assert asked(resolve(people, more, previous=settled.state)) == []
+
+
+def test_a_newcomer_who_bridges_a_decision_is_asked_about() -> None:
+    first = resolve(PEOPLE, TOGETHER)
+    wishes = constraints(*(("cannot_link", a, b) for a in ("pos:1", "yz:1") for b in ("pos:2", "yz:2")))
+    parted = resolve(PEOPLE, TOGETHER, previous=first.state, constraints=wishes)
+    more = identifiers(
+        ("x:1", "unionid", "oAbc1", "brand"), ("x:1", "card_no", "C9001", "a"), ("yz:2", "card_no", "C9001", "a")
+    )
+    bridged = resolve(
+        pa.concat_tables([PEOPLE, profiles("x:1")]), pa.concat_tables([TOGETHER, more]), previous=parted.state
+    )
+    assert asked(parted) == []
+    assert len(asked(bridged)) == 1
+
+
 def test_an_id_source_that_repeats_itself_is_refused() -> None:
     first = resolve(profiles("pos:1"), identifiers())
     with pytest.raises(identity.InvalidInputError, match="id source"):

@@ -141,6 +141,45 @@ class TestReview:
             assert review_queue(engine) == []
 
 
+class TestNewEvidenceAgainstADecision:
+    """Somebody took two people apart; then both turn up with one card."""
+
+    @pytest.fixture
+    def asked(self, street: Street) -> Street:
+        street.tell(member("1", phone(1), name="王芳"), member("2", phone(1)))
+        street.resolve()
+        unmerge(street.hub, ["pos:2"], reason="mother and daughter")
+        assert self.queue(street) == []
+        street.tell(*(member(own, phone(1), card("K10001"), minutes=9) for own in ("1", "2")))
+        street.resolve()
+        return street
+
+    @staticmethod
+    def queue(street: Street) -> list[tuple[str, str | None]]:
+        with street.hub.warehouse() as engine:
+            return [(item.rule, item.value) for item in review_queue(engine)]
+
+    def answer(self, street: Street, *, accept: bool) -> None:
+        with street.hub.warehouse() as engine:
+            (item,) = review_queue(engine)
+        answer_review(street.hub, item.id, accept=accept, reason="asked her")
+
+    def test_it_waits_for_a_person_and_joins_nobody(self, asked: Street) -> None:
+        assert self.queue(asked) == [("cannot_link", "K10001")]
+        assert not together(asked, "1", "2")
+
+    def test_refusing_holds_what_was_decided(self, asked: Street) -> None:
+        self.answer(asked, accept=False)
+        asked.resolve(full=True)
+        assert self.queue(asked) == []
+        assert not together(asked, "1", "2")
+
+    def test_accepting_ends_what_was_decided(self, asked: Street) -> None:
+        self.answer(asked, accept=True)
+        assert self.queue(asked) == []
+        assert together(asked, "1", "2")
+
+
 class TestProvenance:
     """Every value of the record names its profile and keeps what it beat."""
 
