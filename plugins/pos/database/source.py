@@ -26,7 +26,8 @@ from plugins.pos.database.config import DatabaseConfig, dialect_of
 from plugins.pos.database.hours import within
 from plugins.pos.database.mapping import Database, Tickets, load_mapping
 from plugins.pos.database.session import address, open_engine
-from plugins.pos.tickets.assembly import Assembled, Rows, assemble, workbench
+from plugins.pos.tickets.assembly import Assembled, Rows, workbench
+from plugins.pos.tickets.beside import assembled
 from plugins.pos.tickets.fields import LISTS
 from plugins.pos.tickets.lists import assemble_list
 from plugins.pos.tickets.rules import Clock
@@ -106,9 +107,12 @@ class DatabaseSource(Source):
             yield Page(notes=(f"not read: outside of hours {self.config.hours}",))
             return
         after = _unpacked(state.get("after"))
-        for moved, page in self._ticket_pages(queries, state, after):
+        # Who spares a database is not read ahead of.
+        ahead = self.config.hours is None and not self.config.pause_seconds
+        pages = self._ticket_pages(queries, state, after)
+        for moved, done in assembled(pages, queries.words, ahead=ahead, spill=str(self.runtime.scratch)):
             after = moved or after
-            yield replace(page, cursor=_state(after, state.get("read_at")))
+            yield replace(self._page(done), cursor=_state(after, state.get("read_at")))
             if not within(self.config.hours, self._local(self.runtime.now())):
                 yield Page(notes=(f"stopped: hours {self.config.hours} are over; the next run goes on",))
                 return
@@ -118,8 +122,8 @@ class DatabaseSource(Source):
 
     def _ticket_pages(
         self, queries: Tickets, state: State, after: reading.After | None
-    ) -> Iterator[tuple[reading.After | None, Page]]:
-        """Pages with the place each ends at; None while old ones are read again."""
+    ) -> Iterator[tuple[reading.After | None, Rows, Clock]]:
+        """Pages as they came with the place each ends at; None while old ones are read again."""
         since = self._since(queries, state)
         if after is not None and queries.window and since is not None:
             window, place = (queries.window, since), None
@@ -127,10 +131,10 @@ class DatabaseSource(Source):
                 read := self._one_page(queries, self._asked(queries, after=place, upto=after, window=window))
             ) is not None:
                 place = read[0]
-                yield None, read[1]
+                yield None, read[1], self._clock()
         while (read := self._one_page(queries, self._asked(queries, after=after), ranged=(after,))) is not None:
             after = read[0]
-            yield read
+            yield after, read[1], self._clock()
 
     def _asked(self, queries: Tickets, **limits: Any) -> sa.Select[Any]:
         tie = queries.tie or queries.key[-1]
@@ -138,8 +142,8 @@ class DatabaseSource(Source):
 
     def _one_page(
         self, queries: Tickets, query: sa.Select[Any], ranged: tuple[reading.After | None] | None = None
-    ) -> tuple[reading.After, Page] | None:
-        """One page and the place it ends at, in one transaction.
+    ) -> tuple[reading.After, Rows] | None:
+        """One page as it came and the place it ends at, in one transaction.
 
         Args:
             queries: the mapping's.
@@ -154,8 +158,7 @@ class DatabaseSource(Source):
             last = (_last(tickets, queries.cursor), _last(tickets, queries.tie or queries.key[-1]))
             return last, self._rows(fetch, queries, tickets, ranged)
 
-        found = self._in_one_transaction(read)
-        return None if found is None else (found[0], self._page(self._assembled(found[1], queries)))
+        return self._in_one_transaction(read)
 
     def _rows(
         self, fetch: Fetch, queries: Tickets, tickets: pa.Table, ranged: tuple[reading.After | None] | None
@@ -166,14 +169,16 @@ class DatabaseSource(Source):
         the other rows of a ticket that began on the page before.
         """
         link = queries.key[-1]
-        keys = sorted(set(tickets.column(link).to_pylist()) - {None})
-        whole = ranged is not None and queries.key == (queries.cursor,)
         start = ranged[0][0] if ranged and ranged[0] else None
+        whole = ranged is not None and queries.key == (queries.cursor,)
+        keys = [] if whole else tickets.column(link).unique().drop_null().sort().to_pylist()
 
         def part(sql: str | None) -> pa.Table | None:
             if sql is None:
                 return None
-            asked = reading.in_range(sql, link, start, keys[-1]) if whole else reading.in_keys(sql, link, keys)
+            asked = (
+                reading.in_range(sql, link, start, _last(tickets, link)) if whole else reading.in_keys(sql, link, keys)
+            )
             return reading.together([fetch(query) for query in asked])
 
         if queries.grouped:
@@ -184,10 +189,6 @@ class DatabaseSource(Source):
         drop = [name for name in (queries.cursor,) if name not in queries.key]
         lines, tenders = part(queries.lines), part(queries.tenders)
         return Rows(tickets, lines, tenders, queries.key, f"{self.runtime.connection}:", drop)
-
-    def _assembled(self, rows: Rows, queries: Tickets) -> Assembled:
-        with workbench(spill=str(self.runtime.scratch)) as bench:
-            return assemble(bench, rows, queries.words, self._clock())
 
     def _page(self, assembled: Assembled) -> Page:
         return Page(tables=assembled.tables, rejects=assembled.rejects, notes=tuple(assembled.notes))
@@ -215,8 +216,8 @@ class DatabaseSource(Source):
             after = (_last(rows, first), _last(rows, last))
             with workbench(spill=str(self.runtime.scratch)) as bench:
                 location = f"{self.runtime.connection}:"
-                assembled = assemble_list(bench, name, rows, listing.key, self._clock(), location=location)
-            yield replace(self._page(assembled), cursor=_state(after, None))
+                listed = assemble_list(bench, name, rows, listing.key, self._clock(), location=location)
+            yield replace(self._page(listed), cursor=_state(after, None))
             if self.config.pause_seconds:
                 self.runtime.sleep(self.config.pause_seconds)
         yield Page(cursor={})

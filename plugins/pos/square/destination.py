@@ -67,7 +67,7 @@ class SquareDestination(Destination):
             except RowError as error:
                 code = str(error.context.get("code") or error.code)
                 said = str(error.context.get("said") or error.message)
-                yield Outcome(operation.id, OutcomeStatus.REJECTED, code, said)
+                yield Outcome(operation.id, OutcomeStatus.REJECTED, code, said).answered(error)
 
     def _carry_out(self, operation: Operation) -> Outcome:
         if operation.key.startswith(LOYALTY_PREFIX):
