@@ -13,15 +13,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 import types
-import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from itertools import chain
 from operator import itemgetter
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +31,17 @@ from pydantic import AwareDatetime, BaseModel
 
 from hub.records import RECORD_TYPES, Record
 
-__all__ = ["AMOUNT", "INSTANT", "Table", "child_tables", "parent_table", "record_tables", "tables_of", "to_arrow"]
+__all__ = [
+    "AMOUNT",
+    "INSTANT",
+    "ColumnBuilder",
+    "Table",
+    "child_tables",
+    "parent_table",
+    "record_tables",
+    "tables_of",
+    "to_arrow",
+]
 
 AMOUNT = pa.decimal128(18, 4)
 """Money and quantities."""
@@ -170,8 +182,6 @@ def _arrow_type(kind: Any, where: str) -> tuple[pa.DataType, Callable[[Any], Any
 def to_arrow(record: type[Record], rows: Sequence[Record]) -> dict[str, pa.Table]:
     """Turn records of one type into its Arrow tables, by table name.
 
-    Works column by column: no per-row dictionaries are made.
-
     Args:
         record: the record type; every row must be of it.
         rows: records with distinct ``source_id``.
@@ -179,44 +189,102 @@ def to_arrow(record: type[Record], rows: Sequence[Record]) -> dict[str, pa.Table
     Raises:
         pa.ArrowInvalid: a value does not fit its column (cannot happen for validated records).
     """
-    tables = {record.table: _table(tables_of(record)[0].schema, _columns(record), rows, {})}
-    for child in child_tables(record):
-        tables[child.name] = _child_table(child, rows)
-    return tables
+    builder = ColumnBuilder(record)
+    builder.add(rows)
+    return builder.tables()
 
 
-def _child_table(child: Table, rows: Iterable[Record]) -> pa.Table:
-    keys: list[str] = []
-    positions: list[int] = []
-    items: list[BaseModel] = []
-    field = typing.cast("str", child.field)
-    for row in rows:
-        parts = row.__dict__[field]
-        if parts:
-            keys += [row.source_id] * len(parts)
-            positions += range(len(parts))
-            items += parts
-    lead: dict[str, list[Any]] = {"source_id": keys, "position": positions}
-    return _table(child.schema, _columns(child.model), items, lead)
+_CHUNK: Final = 2_000
+"""Records turned into columns at a time: few enough to be still in the processor's cache, enough to be worth a set of arrays."""
 
 
-def _table(
-    schema: pa.Schema, columns: Iterable[_Column], rows: Sequence[BaseModel], lead: Mapping[str, list[Any]]
-) -> pa.Table:
-    arrays = [pa.array(values, type=schema.field(name).type) for name, values in lead.items()]
-    # A model's fields live in its __dict__; reading that is twice as fast as asking the model for each attribute.
-    fields = [row.__dict__ for row in rows]
-    for column in columns:
-        values = list(map(itemgetter(column.name), fields))
-        if column.encode is not None:
-            values = list(map(column.encode, values))
-        arrays.append(_empty_to_null(pa.array(values, type=column.type)))
-    return pa.Table.from_arrays(arrays, schema=schema)
+class ColumnBuilder:
+    """Turns records into columns as they come, so that no more than a few thousand stand in memory as objects.
+
+    Args:
+        record: the record type; every record must be of it.
+    """
+
+    def __init__(self, record: type[Record]) -> None:
+        self._tables = tables_of(record)
+        self._waiting: list[Record] = []
+        self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in self._tables}
+        self._owners: dict[str, list[npt.NDArray[np.int64]]] = {table.name: [] for table in self._tables[1:]}
+        self._dropped: list[int] = []
+        self._converted = 0
+
+    def __len__(self) -> int:
+        return self._converted + len(self._waiting)
+
+    def add(self, rows: Iterable[Record]) -> None:
+        """Take in records; each gets the next place, from 0.
+
+        Raises:
+            pa.ArrowInvalid: a value does not fit its column (cannot happen for validated records).
+        """
+        self._waiting += rows
+        full = len(self._waiting) - len(self._waiting) % _CHUNK
+        for start in range(0, full, _CHUNK):
+            self._convert(self._waiting[start : start + _CHUNK])
+        del self._waiting[:full]
+
+    def drop(self, place: int) -> None:
+        """Leave out the record at a place, with its child rows."""
+        self._dropped.append(place)
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return the Arrow tables of all records that were not dropped, by table name."""
+        if self._waiting:
+            self._convert(self._waiting)
+            self._waiting = []
+        whole = {
+            table.name: pa.concat_tables(self._parts[table.name] or [table.schema.empty_table()])
+            for table in self._tables
+        }
+        if not self._dropped:
+            return whole
+        kept = np.ones(self._converted, dtype=bool)
+        kept[self._dropped] = False
+        return {name: table.filter(pa.array(self._kept_rows(name, kept))) for name, table in whole.items()}
+
+    def _kept_rows(self, name: str, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        owners = self._owners.get(name)
+        if owners is None:
+            return kept
+        return kept[np.concatenate(owners)] if owners else np.ones(0, dtype=bool)
+
+    def _convert(self, rows: Sequence[Record]) -> None:
+        # A model's fields live in its __dict__; reading that is twice as fast as asking the model for each attribute.
+        fields = [row.__dict__ for row in rows]
+        parent, *children = self._tables
+        table = _table(parent, fields, [])
+        self._parts[parent.name].append(table)
+        for child in children:
+            lists = list(map(itemgetter(child.field), fields))
+            items = [item.__dict__ for item in chain.from_iterable(lists)]
+            if items:
+                counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+                owners = np.repeat(np.arange(len(lists)), counts)
+                position = np.arange(len(items)) - np.repeat(np.cumsum(counts) - counts, counts)
+                lead = [table["source_id"].take(pa.array(owners)).combine_chunks(), pa.array(position, type=pa.int32())]
+                self._parts[child.name].append(_table(child, items, lead))
+                self._owners[child.name].append(owners + self._converted)
+        self._converted += len(rows)
 
 
-def _empty_to_null(array: pa.Array) -> pa.Array:
-    """Platforms write "" for "not known"; a key may not be empty, so every empty text means NULL."""
-    if not pa.types.is_string(array.type) or not array.nbytes:
+def _table(table: Table, rows: Sequence[Mapping[str, Any]], lead: Sequence[pa.Array]) -> pa.Table:
+    """Row by row, each is looked at once while it is at hand; what comes out is turned on its side."""
+    columns = _columns(table.model)
+    taken = zip(*map(itemgetter(*(column.name for column in columns)), rows), strict=True)
+    arrays = [_array(column, values) for column, values in zip(columns, taken, strict=True)]
+    return pa.Table.from_arrays([*lead, *arrays], schema=table.schema)
+
+
+def _array(column: _Column, values: Sequence[Any]) -> pa.Array:
+    if column.encode is not None:
+        values = list(map(column.encode, values))
+    array = pa.array(values, type=column.type)
+    # Platforms write "" for "not known"; a key may not be empty, so every empty text means NULL.
+    if column.type != pa.string() or array.null_count == len(array) or "" not in values:
         return array
-    empty = pc.equal(array, "")
-    return pc.if_else(empty, None, array) if pc.any(empty).as_py() else array
+    return pc.if_else(pc.equal(array, ""), None, array)

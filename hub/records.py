@@ -11,11 +11,23 @@ negative quantities and amounts; empty strings become ``None``. :mod:`hub.column
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
+
+from hub.record_fields import ZERO, Key, Money, Quantity, Text
+from hub.record_parts import (
+    Assurance,
+    Card,
+    Identifier,
+    IdentifierKind,
+    OrderLine,
+    Part,
+    Relation,
+    Tender,
+    TenderMethod,
+)
 
 __all__ = [
     "RECORD_TYPES",
@@ -41,103 +53,8 @@ __all__ = [
     "TenderMethod",
 ]
 
-Money = Annotated[Decimal, Field(max_digits=18, decimal_places=4)]
-"""An amount in the record's currency (yuan, not fen): at most 14 digits before and 4 after the point. More decimals are
-refused rather than rounded: a mapping knows how its platform rounds, the hub does not."""
 
-Quantity = Annotated[Decimal, Field(max_digits=18, decimal_places=4)]
-"""A number of pieces or kilograms, same limits; negative when goods come back."""
-
-_ZERO = Decimal(0)
-
-
-Text = str | None
-"""Optional text; the platforms' empty strings mean "not known" and are stored as NULL."""
-
-Key = Annotated[str, Field(min_length=1, max_length=512)]
-"""A platform's own id, as text: 19-digit numbers and leading zeros survive."""
-
-
-class IdentifierKind(StrEnum):
-    """What an identifier is; the scope says within which system it is unique."""
-
-    PHONE = "phone"
-    """Full mobile or landline number, as found; normalised by identity resolution."""
-    PHONE_MASKED = "phone_masked"
-    """138****1234: partial evidence, never an identifier."""
-    EMAIL = "email"
-    MEMBER_NO = "member_no"
-    CARD_NO = "card_no"
-    UNIONID = "unionid"
-    """WeChat, unique per open-platform account (the scope)."""
-    OPENID = "openid"
-    """WeChat, unique per app (the scope is the appid)."""
-    EXTERNAL_USERID = "external_userid"
-    """WeCom contact, unique per corp (and provider)."""
-    YZ_OPEN_ID = "yz_open_id"
-    WID = "wid"
-    ALIPAY_ID = "alipay_id"
-    PAYMENT_TOKEN = "payment_token"  # noqa: S105 - the name of a kind of identifier
-    """A payer's id from a payment platform or a card's fingerprint: links anonymous orders."""
-    CUSTOM = "custom"
-
-
-class Assurance(StrEnum):
-    """How an identifier came to be known, strongest first."""
-
-    ISSUED = "issued"
-    """Given out by the platform itself."""
-    AUTHORISED = "authorised"
-    """Confirmed by the person: one-tap login, one-time password."""
-    TYPED_BY_CUSTOMER = "typed_by_customer"
-    TYPED_BY_STAFF = "typed_by_staff"
-    PARSED = "parsed"
-    """Found in a free text such as a remark."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class Identifier(_Part):
-    """A value that may say who somebody is: kind, value, and the scope within which it is unique."""
-
-    kind: IdentifierKind
-    value: Key
-    scope: str = ""
-    assurance: Assurance = Assurance.ISSUED
-
-
-class Relation(_Part):
-    """A tie between a customer and a member of staff (WeCom follow relation, a shop's own guide)."""
-
-    staff_id: Key
-    kind: str = "follow"
-    remark: Text = None
-    description: Text = None
-    tags: tuple[str, ...] = ()
-    add_way: Text = None
-    state: Text = None
-    """The channel code the contact was added through (渠道码)."""
-    added_at: AwareDatetime | None = None
-    ended_at: AwareDatetime | None = None
-
-
-class Card(_Part):
-    """A membership in one scheme: level, points, stored value. Never summed across schemes."""
-
-    scheme: str = ""
-    card_no: Text = None
-    level_id: Text = None
-    level: Text = None
-    points: Money | None = None
-    growth: Money | None = None
-    balance: Money | None = None
-    valid_from: dt.date | None = None
-    valid_to: dt.date | None = None
-
-
-class Record(_Part):
+class Record(Part):
     """What all canonical records share."""
 
     table: ClassVar[str]
@@ -215,60 +132,6 @@ class OrderStatus(StrEnum):
     """作废, 反结账, cancelled: kept, counted nowhere."""
 
 
-class TenderMethod(StrEnum):
-    """How it was paid."""
-
-    CASH = "cash"
-    CARD = "card"
-    WECHAT = "wechat"
-    ALIPAY = "alipay"
-    STORED_VALUE = "stored_value"
-    POINTS = "points"
-    COUPON = "coupon"
-    GIFT_CARD = "gift_card"
-    CREDIT = "credit"
-    OTHER = "other"
-
-
-class OrderLine(_Part):
-    """One line of a ticket. ``net_amount`` is what counts: after all discounts, negative on a return."""
-
-    line_id: Text = None
-    kind: Literal["item", "set", "component", "modifier", "gift", "service", "deposit", "adjustment"] = "item"
-    parent_line_id: Text = None
-    product_id: Text = None
-    sku_id: Text = None
-    barcode: Text = None
-    name: Text = None
-    category: Text = None
-    quantity: Quantity = Decimal(1)
-    unit: Text = None
-    list_price: Money | None = None
-    unit_price: Money | None = None
-    discount_amount: Money = _ZERO
-    net_amount: Money
-    tax_amount: Money | None = None
-    cost_amount: Money | None = None
-    refunded_quantity: Quantity = _ZERO
-    refunded_amount: Money = _ZERO
-    guide_id: Text = None
-    discount_allocated: bool = False
-    """True when a ticket discount was spread over the lines by the hub, not by the platform."""
-    options: tuple[str, ...] = ()
-    """Choices without a price of their own: 少糖, 去冰, colour, size."""
-
-
-class Tender(_Part):
-    """One payment of a ticket."""
-
-    method: TenderMethod
-    amount: Money
-    method_text: Text = None
-    """What the platform called it."""
-    reference: Text = None
-    paid_at: AwareDatetime | None = None
-
-
 class Order(Record):
     """A ticket, in one place with its lines and payments. A refund is an order of its own with ``original_id``."""
 
@@ -301,16 +164,16 @@ class Order(Record):
     """For refunds and exchanges: the order the goods came from, if linked."""
     currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
     gross_amount: Money | None = None
-    discount_amount: Money = _ZERO
-    rounding_amount: Money = _ZERO
+    discount_amount: Money = ZERO
+    rounding_amount: Money = ZERO
     """抹零: what was rounded away, as a negative number."""
-    service_amount: Money = _ZERO
-    freight_amount: Money = _ZERO
+    service_amount: Money = ZERO
+    freight_amount: Money = ZERO
     tax_amount: Money | None = None
     tax_inclusive: bool = True
     total_amount: Money
     """What the customer owed: Σ line net + service + freight + tax if exclusive + rounding."""
-    refunded_amount: Money = _ZERO
+    refunded_amount: Money = ZERO
     points_earned: Money | None = None
     points_used: Money | None = None
     coupons: tuple[str, ...] = ()

@@ -244,14 +244,17 @@ class _StreamReader:
     def _pages(self, run: OpenRun, lease: HeldLease, state: dict[str, object], sweep: str | None) -> None:
         buffer = Buffer(self.stream.record)
         failures: list[HubError] = []
-        for page in self._guarded(dict(state), failures):
-            if buffer.must_be_sealed_before(page):
-                buffer = self._seal(buffer, run, lease, state, sweep)
-            buffer.add(page)
-            self.report.notes += [redact(note, self.secrets) for note in page.notes]
-            self.hub.progress.advance(self.subject, len(page.records))
-            if page.tables or buffer.weight >= self.hub.settings.hub.batch_rows:
-                buffer = self._seal(buffer, run, lease, state, sweep)
+        with without_collector() as collecting:
+            for page in self._guarded(dict(state), failures):
+                if buffer.must_be_sealed_before(page):
+                    with collecting():
+                        buffer = self._seal(buffer, run, lease, state, sweep)
+                buffer.add(page)
+                self.report.notes += [redact(note, self.secrets) for note in page.notes]
+                self.hub.progress.advance(self.subject, len(page.records))
+                if page.tables or buffer.weight >= self.hub.settings.hub.batch_rows:
+                    with collecting():
+                        buffer = self._seal(buffer, run, lease, state, sweep)
         # What came before a fault is whole pages: it is kept, and the next run goes on after it.
         self._seal(buffer, run, lease, state, sweep, ends=not failures)
         if failures:
@@ -264,7 +267,7 @@ class _StreamReader:
                 given = (state, self.partition) if self.stream.partitions else (state,)
                 pages = iter(self.stream.read(*given))
             while True:
-                with contained(f"Reading {self.subject}", self.secrets), without_collector():
+                with contained(f"Reading {self.subject}", self.secrets):
                     page = next(pages, None)
                 if page is None:
                     return

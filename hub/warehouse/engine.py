@@ -48,6 +48,9 @@ class Engine(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing: committed at the end of the block, rolled back if it raises."""
 
+    def sparing_memory(self) -> AbstractContextManager[None]:
+        """Hold little in memory within a block whose statements read and write each row once."""
+
     def columns(self, table: str) -> dict[str, str]:
         """Return a table's columns with their types; empty if there is no such table."""
 
@@ -99,6 +102,20 @@ def _first_line(error: duckdb.Error) -> str:
     return redact(str(error).splitlines()[0])
 
 
+_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+_PER_THREAD = 64 * 10**6
+"""Bytes that a thread needs to write a block of rows of a wide table."""
+_SHARE = 3 / 8
+"""Part of the memory limit that streaming statements always have, so that a higher limit helps them too."""
+
+
+def _sparing(limit: str, threads: int) -> int:
+    """Return the bytes of memory that are enough for statements that stream, under a limit such as ``512MB``."""
+    number, unit = re.fullmatch(r"([\d.]+) ?(\w+)", limit).groups()  # type: ignore[union-attr] # the settings' own form
+    whole = float(number) * _UNITS[unit]
+    return int(max(whole * _SHARE, min(whole, _PER_THREAD * (threads + 1))))
+
+
 class DuckDBEngine:
     """DuckDB, in a file or in memory.
 
@@ -113,6 +130,7 @@ class DuckDBEngine:
     """
 
     def __init__(self, path: Path | None, scratch: Path, memory_limit: str = "1GB") -> None:
+        self._memory_limit = memory_limit
         scratch.mkdir(parents=True, exist_ok=True)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,6 +226,22 @@ class DuckDBEngine:
             with suppress(duckdb.Error):
                 self.connection.rollback()
             raise
+
+    @contextmanager
+    def sparing_memory(self) -> Iterator[None]:
+        """Hold little in memory within a block whose statements read and write each row once.
+
+        DuckDB keeps every block it has written until the limit is reached, read again or not: without this a merge would
+        take the whole limit, however little it needs.
+        """
+        threads = int(self.value("SELECT current_setting('threads')"))
+        self.execute(f"SET memory_limit = '{_sparing(self._memory_limit, threads)}B'")
+        try:
+            yield
+        finally:
+            # After a fatal fault there is nothing left to set.
+            with suppress(duckdb.Error):
+                self.connection.execute(f"SET memory_limit = '{self._memory_limit}'")
 
     def _commit(self) -> None:
         try:

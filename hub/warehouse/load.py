@@ -96,7 +96,7 @@ def load_packages(engine: Engine, packages: Sequence[PackageFiles], now: dt.date
         StoreError: a package's file is missing or damaged, or the disk is full; nothing of this call is kept.
     """
     counts = LoadCounts()
-    with engine.transaction():
+    with engine.sparing_memory(), engine.transaction():
         crash_point("load.begun")
         change = engine.value("SELECT coalesce(max(seq), 0) + 1 FROM _packages")
         for part in [packages] if _can_join(engine, packages) else [[package] for package in packages]:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import datetime as dt
 import re
 import typing
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Annotated, Any, get_origin
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from effort import examples
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from record_strategies import batches
 from toy import MORNING, member, ticket
 
-from hub.columns import AMOUNT, INSTANT, Table, _strip, record_tables, tables_of, to_arrow
-from hub.records import RECORD_TYPES, Customer, Identifier, IdentifierKind, Order, OrderLine, Record, Store
+from hub.columns import AMOUNT, INSTANT, ColumnBuilder, Table, _strip, record_tables, tables_of, to_arrow
+from hub.records import RECORD_TYPES, Customer, Identifier, IdentifierKind, Money, Order, OrderLine, Record, Store
 from hub.warehouse.engine import DuckDBEngine
 from hub.warehouse.schema import prepare
 
@@ -157,6 +158,40 @@ def test_an_amount_that_fits_is_taken(amount: str) -> None:
     assert to_arrow(Order, [order])["orders"]["total_amount"].to_pylist() == [Decimal(amount)]
 
 
+_MONEY = TypeAdapter(Money)
+_BY_PYDANTIC = TypeAdapter(Annotated[Decimal, Field(max_digits=18, decimal_places=4)])
+
+
+def _verdict(adapter: TypeAdapter[Decimal], value: object) -> object:
+    try:
+        return str(adapter.validate_python(value))
+    except ValidationError as error:
+        return [(fault["type"], fault["msg"], fault["loc"]) for fault in error.errors()]
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(
+    st.one_of(
+        st.builds(
+            lambda digits, exponent: Decimal(digits).scaleb(exponent),
+            st.integers(-(10**19), 10**19),
+            st.integers(-9, 5),
+        ),
+        st.decimals(),
+        st.floats(),
+        st.text("0123456789.-e ", max_size=9),
+    )
+)
+@example(Decimal("1e-2000000"))
+@example(Decimal("0e-2000000"))
+@example(Decimal("0e99"))
+@example(Decimal("99999999999999.9999"))
+@example(Decimal("1.00000"))
+def test_amounts_are_taken_and_refused_just_as_pydantic_would(value: object) -> None:
+    with localcontext(prec=3):
+        assert _verdict(_MONEY, value) == _verdict(_BY_PYDANTIC, value)
+
+
 def test_empty_texts_are_stored_as_unknown() -> None:
     [row] = to_arrow(Customer, [member("1", nickname="  ", city="")])["profiles"].to_pylist()
     assert (row["nickname"], row["city"]) == (None, None)
@@ -219,3 +254,23 @@ def test_every_annotation_of_a_model_has_a_column_type() -> None:
 
     with pytest.raises(TypeError, match=r"Odd\.what has type <class 'complex'>"):
         tables_of(Odd)
+
+
+def test_a_record_that_is_dropped_takes_its_child_rows_along_wherever_it_stands() -> None:
+    """More records than are turned into columns at a time, each with as many phones as its number says."""
+    builder = ColumnBuilder(Customer)
+    phone = Identifier(kind=IdentifierKind.PHONE, value="15400000000")
+    records = [Customer(source_id=str(place), identifiers=(phone,) * (place % 3)) for place in range(4_100)]
+    builder.add(records[:2_500])
+    builder.add(records[2_500:])
+    gone = (1, 2_000, 4_098)
+    for place in gone:
+        builder.drop(place)
+    tables = builder.tables()
+    kept = [record for place, record in enumerate(records) if place not in gone]
+    assert tables["profiles"]["source_id"].to_pylist() == [record.source_id for record in kept]
+    assert tables["profiles_identifiers"].select(["source_id", "position"]).to_pylist() == [
+        {"source_id": record.source_id, "position": position}
+        for record in kept
+        for position in range(len(record.identifiers))
+    ]

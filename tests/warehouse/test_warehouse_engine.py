@@ -110,6 +110,27 @@ def test_too_little_memory_is_told_with_the_setting_to_change(tmp_path: Path) ->
     engine.close()
 
 
+@pytest.mark.parametrize(
+    ("limit", "threads", "sparing"), [("512MB", 2, 192), ("512MB", 16, 512), ("8GB", 2, 3000), ("100MB", 4, 100)]
+)
+def test_a_merge_holds_little_in_memory_and_the_limit_is_back_after_it(
+    tmp_path: Path, limit: str, threads: int, sparing: int
+) -> None:
+    engine = DuckDBEngine(None, tmp_path, limit)
+    engine.execute(f"SET threads = {threads}")
+    whole = _memory_limit(engine)
+    with engine.sparing_memory():
+        # DuckDB tells it with one decimal.
+        assert _memory_limit(engine) == pytest.approx(sparing * 10**6, rel=0.04)
+    assert _memory_limit(engine) == whole
+    engine.close()
+
+
+def _memory_limit(engine: DuckDBEngine) -> float:
+    number, unit = engine.value("SELECT current_setting('memory_limit')").split()
+    return float(number) * {"MiB": 2**20, "GiB": 2**30}[unit]
+
+
 def test_a_warehouse_of_a_newer_hub_is_refused_with_advice(engine: DuckDBEngine) -> None:
     prepare(engine)
     engine.execute("UPDATE _meta SET version = ?", [SCHEMA_VERSION + 1])
