@@ -11,7 +11,7 @@ import pyarrow as pa
 from identity.tables import SCHEMAS
 from identity.workspace import Workspace
 
-__all__ = ["KEYS", "Change", "apply_change", "difference"]
+__all__ = ["KEYS", "Change", "apply_changes", "differences"]
 
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -43,25 +43,32 @@ class Change:
         return not (len(self.removed) or len(self.added))
 
 
-def difference(name: str, old: pa.Table, new: pa.Table) -> Change:
-    """The change that turns ``old`` into ``new``, two versions of the state table ``name``."""
-    key = KEYS[name]
-    if old.num_rows == 0:
-        return Change(key, old.select(list(key)), new)
+def differences(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]) -> dict[str, Change]:
+    """The changes that turn the state tables ``before`` into ``after``, by name."""
+    with Workspace() as work:
+        return {name: _difference(work, name, before[name], after[name]) for name in SCHEMAS}
+
+
+def _difference(work: Workspace, name: str, old: pa.Table, new: pa.Table) -> Change:
+    key = list(KEYS[name])
+    if old.num_rows == 0 or old.equals(new):
+        return Change(KEYS[name], old.slice(0, 0).select(key), new if old.num_rows == 0 else new.slice(0, 0))
     columns = ", ".join(f'"{column}"' for column in key)
-    with Workspace() as work:
-        work.put(old=old, new=new)
-        removed = work.table(f"SELECT DISTINCT {columns} FROM (FROM old EXCEPT FROM new)")
-        added = work.table("FROM new EXCEPT FROM old", SCHEMAS[name])
-    return Change(key, removed, added)
+    work.put(old=old, new=new)
+    removed = work.table(f"SELECT DISTINCT {columns} FROM (FROM old EXCEPT FROM new)")
+    return Change(KEYS[name], removed, work.table("FROM new EXCEPT FROM old", SCHEMAS[name]))
 
 
-def apply_change(name: str, table: pa.Table, change: Change) -> pa.Table:
-    """The table with the change made."""
-    if change.is_empty:
-        return table
+def apply_changes(tables: Mapping[str, pa.Table], changes: Mapping[str, Change]) -> dict[str, pa.Table]:
+    """The state tables with the changes made."""
     with Workspace() as work:
-        work.put(old=table, removed=change.removed)
-        match = " AND ".join(f'old."{column}" IS NOT DISTINCT FROM removed."{column}"' for column in change.key)
-        kept = work.table(f"SELECT old.* FROM old ANTI JOIN removed ON {match}", SCHEMAS[name])
+        return {name: _apply(work, name, table, changes[name]) for name, table in tables.items()}
+
+
+def _apply(work: Workspace, name: str, table: pa.Table, change: Change) -> pa.Table:
+    if not change.removed.num_rows:
+        return pa.concat_tables([table, change.added]) if change.added.num_rows else table
+    work.put(old=table, removed=change.removed)
+    match = " AND ".join(f'old."{column}" IS NOT DISTINCT FROM removed."{column}"' for column in change.key)
+    kept = work.table(f"SELECT old.* FROM old ANTI JOIN removed ON {match}", SCHEMAS[name])
     return pa.concat_tables([kept, change.added])

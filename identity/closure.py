@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from identity.judge import judge_values
 from identity.numbering import drop_blocked, number_evidence, number_values
-from identity.tables import State, pick
+from identity.tables import State, pick, pick_each
 from identity.workspace import Workspace
 
 __all__ = ["close_over", "take_everything"]
@@ -45,22 +45,13 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
         before: the previous state.
         changed: the keys in table ``changed``.
     """
-    work.put(gone_link=pick(before.links, "profile", changed), gone_profile=pick(before.profiles, "profile", changed))
+    gone_link, gone_profile = pick_each((before.links, "profile", changed), (before.profiles, "profile", changed))
+    work.put(gone_link=gone_link, gone_profile=gone_profile)
     gone = pc.or_(pc.is_in(before.pairs["left"], changed), pc.is_in(before.pairs["right"], changed))
     work.put(gone_pair=before.pairs.filter(gone), kept_pair=before.pairs.filter(pc.invert(gone)))
     _judge_touched(work, before)
     _find_reached(work, before)
-    reached = work.table("FROM reached")["profile"]
-    work.put(
-        near_profile=pick(before.profiles, "profile", reached),
-        near_link=pick(before.links, "profile", reached),
-        near_history=pick(before.history, "profile", reached),
-        near_member=pick(before.memberships, "profile", reached),
-        near_refusal=pick(before.refusals, "left", reached),
-        previous_value_states=before.value_states,
-    )
-    work.make("profile", "FROM new_profile UNION ALL FROM near_profile ANTI JOIN changed USING (profile)")
-    work.make("link", "FROM new_link UNION ALL FROM near_link ANTI JOIN changed USING (profile)")
+    _load_reached(work, before)
     work.make(
         "value_state", "FROM judged UNION ALL FROM previous_value_states ANTI JOIN touched USING (kind, scope, value)"
     )
@@ -68,17 +59,39 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
         "pairs_now",
         """FROM new_pair UNION ALL (FROM kept_pair WHERE "left" IN (FROM reached) AND "right" IN (FROM reached))""",
     )
-    work.view("old_member", "SELECT profile, customer FROM near_member")
-    work.view("old_history", "FROM near_history")
     number_evidence(work)
     drop_blocked(work)
+
+
+def _load_reached(work: Workspace, before: State) -> None:
+    """Tables ``profile`` and ``link`` as they are now, and what was known of the reached profiles."""
+    reached = work.table("FROM reached")["profile"]
+    others = work.table("FROM reached ANTI JOIN changed USING (profile)")["profile"]
+    profiles, links, members, history, refusals = pick_each(
+        (before.profiles, "profile", others),
+        (before.links, "profile", others),
+        (before.memberships, "profile", reached),
+        (before.history, "profile", reached),
+        (before.refusals, "left", reached),
+    )
+    work.put(
+        profile=pa.concat_tables([work.given("new_profile"), profiles]),
+        link=pa.concat_tables([work.given("new_link"), links]),
+        near_member=members,
+        near_history=history,
+        near_refusal=refusals,
+        previous_value_states=before.value_states,
+    )
+    work.view("old_member", "SELECT profile, customer FROM near_member")
+    work.view("old_history", "FROM near_history")
 
 
 def _judge_touched(work: Workspace, before: State) -> None:
     """Judge again every value a changed profile carries or carried, with all who carry it."""
     work.make("touched", "SELECT kind, scope, value FROM new_link UNION SELECT kind, scope, value FROM gone_link")
     values = work.table("SELECT DISTINCT value FROM touched")["value"]
-    work.put(maybe_link=pick(before.links, "value", values), maybe_state=pick(before.value_states, "value", values))
+    maybe_link, maybe_state = pick_each((before.links, "value", values), (before.value_states, "value", values))
+    work.put(maybe_link=maybe_link, maybe_state=maybe_state)
     work.make(
         "touched_link",
         """FROM new_link UNION ALL
@@ -86,7 +99,7 @@ def _judge_touched(work: Workspace, before: State) -> None:
     )
     carriers = work.table("SELECT DISTINCT profile FROM touched_link")["profile"]
     work.put(carrier=pick(before.profiles.select(["profile", "sound"]), "profile", carriers))
-    work.make(
+    work.view(
         "touched_profile",
         "SELECT profile, sound FROM new_profile UNION ALL FROM carrier ANTI JOIN changed USING (profile)",
     )

@@ -107,29 +107,79 @@ def golden_records(
             not named come after those that are.
         reported: as :data:`identity.REPORTED`.
     """
-    members = state.memberships.select(["profile", "customer"])
+    everyone = state.memberships.select(["profile", "customer"])
+    members, profiles, links = everyone, state.profiles, state.links
     if customers is not None:
-        members = pick(members, "customer", pa.array(list(customers), pa.string()))
-    own = pick(state.links, "profile", members["profile"]) if customers is not None else state.links
-    rivals = pick(state.links, "value", own["value"]) if customers is not None else state.links
-    profiles = pick(state.profiles, "profile", members["profile"]) if customers is not None else state.profiles
+        members = pick(everyone, "customer", pa.array(list(customers), pa.string()))
+        profiles = pick(profiles, "profile", members["profile"])
+        links = pick(links, "value", pick(links, "profile", members["profile"])["value"])
+        near = pa.chunked_array([*links["profile"].chunks, *members["profile"].chunks], pa.string())
+        everyone = pick(everyone, "profile", near)
     with Workspace() as work:
-        work.put(member=members, profile=profiles, own_link=own, any_link=rivals, home=state.memberships)
-        work.put(value_state=state.value_states)
+        work.put(member=members, profile=profiles, link=links, everyone=everyone, value_state=state.value_states)
         work.put(reported=conform(reported if reported is not None else REPORTED.empty_table(), REPORTED, "reports"))
         work.put(
             source=pa.table(
                 {"source": pa.array(sources, pa.string()), "rank": pa.array(range(len(sources)), pa.int32())}
             )
         )
-        work.view(
-            "said",
-            f"""SELECT member.customer, coalesce(source.rank, {len(sources)}) AS source_rank, profile.*
-                FROM profile JOIN member USING (profile)
-                LEFT JOIN source ON source.source = split_part(profile.profile, ':', 1)""",
-        )
-        fields = work.table(f"{_FIELDS} ORDER BY customer, field, place", FIELDS)
-        return GoldenRecords(fields, work.table(f"{_contacts()} ORDER BY ALL", CONTACTS))
+        _number_customers(work)
+        _say(work, ranked=bool(sources))
+        fields = work.table(_FIELDS, FIELDS)
+        work.run("DROP TABLE said")
+        _carry(work)
+        return GoldenRecords(fields, work.table(_CONTACTS, CONTACTS))
+
+
+def _number_customers(work: Workspace) -> None:
+    """Tables ``known`` (customer, no), in order of the ids, and ``home`` (profile, customer: its number)."""
+    work.make(
+        "known",
+        """SELECT customer, row_number() OVER (ORDER BY customer)::INTEGER AS no, wanted.customer IS NOT NULL AS wanted
+           FROM (SELECT DISTINCT customer FROM everyone) LEFT JOIN (SELECT DISTINCT customer FROM member) AS wanted
+           USING (customer)""",
+    )
+    work.make("home", "SELECT profile, known.no AS customer, wanted FROM everyone JOIN known USING (customer)")
+
+
+def _say(work: Workspace, *, ranked: bool) -> None:
+    """Table ``said``: what the profiles of each customer say, with the rank of their source where sources are ranked."""
+    rank, ranking = "0", ""
+    if ranked:
+        rank = "coalesce(source.rank, (SELECT count(*) FROM source))"
+        ranking = "LEFT JOIN source ON source.source = split_part(profile.profile, ':', 1)"
+    work.make(
+        "said",
+        f"""SELECT home.customer, {rank} AS source_rank, {_SAID}
+            FROM profile JOIN home ON home.profile = profile.profile AND home.wanted {ranking}
+            WHERE coalesce(name, profile.gender, title_gender, birthday, province, city, district, address) IS NOT NULL""",
+    )
+
+
+_SAID = """profile.profile, name, name_kind, sound, profile.gender, title_gender, birthday, birthday_rank, province, city,
+            district, address, last_seen"""
+
+
+def _carry(work: Workspace) -> None:
+    """Tables ``carried``, the contact points of each customer, and ``others``: when other customers carried them."""
+    work.make(
+        "carried",
+        f"""SELECT home.customer, any_value(home.wanted) AS wanted, kind, value, bool_or(status = 'blocked') AS blocked,
+                   bool_or(status = 'landline') AS landline, max(assurance) AS assurance,
+                   min(first_seen) AS first_seen, max(coalesce(last_seen, first_seen)) AS last_seen,
+                   max(coalesce(last_seen, first_seen)) FILTER (assurance >= {AUTHORISED}) AS confirmed
+            FROM link JOIN home USING (profile)
+            WHERE kind IN ('phone', 'email') AND status <> 'masked' GROUP BY home.customer, kind, value""",
+    )
+    work.make("met", "SELECT kind, value FROM carried GROUP BY kind, value HAVING count(*) > 1")
+    work.make(
+        "others",
+        """SELECT one.customer, one.kind, one.value, min(epoch_us(other.first_seen)) AS since,
+                  max(epoch_us(other.last_seen)) AS until
+           FROM carried AS one SEMI JOIN met USING (kind, value)
+           JOIN carried AS other ON other.kind = one.kind AND other.value = one.value AND other.customer <> one.customer
+           WHERE one.wanted GROUP BY one.customer, one.kind, one.value""",
+    )
 
 
 _FIELDS = """
@@ -163,50 +213,41 @@ _FIELDS = """
               FROM said)
         WHERE filled > 0
     )
-    SELECT customer, field, row_number() OVER (
-               PARTITION BY customer, field ORDER BY assured_rank, source_rank, first_rank, last_seen DESC NULLS LAST, profile
-           )::INTEGER AS place, value, profile, rule, last_seen AS seen
-    FROM candidate
-    QUALIFY value IS NOT NULL"""
+    SELECT known.customer, field, place, value, profile, rule, last_seen AS seen
+    FROM (SELECT *, row_number() OVER (
+                     PARTITION BY customer, field ORDER BY assured_rank, source_rank, first_rank, last_seen DESC NULLS LAST, profile
+                 )::INTEGER AS place
+          FROM candidate) AS ranked
+    JOIN known ON known.no = ranked.customer
+    WHERE value IS NOT NULL
+    ORDER BY known.no, field, place"""
 
 
-def _contacts() -> str:
-    return f"""
-        WITH reach AS (
-            SELECT member.customer, kind, value, bool_or(status = 'blocked') AS blocked,
-                   bool_or(status = 'landline') AS landline, max(assurance) AS assurance,
-                   min(first_seen) AS first_seen, max(coalesce(last_seen, first_seen)) AS last_seen,
-                   max(coalesce(last_seen, first_seen)) FILTER (assurance >= {AUTHORISED}) AS confirmed
-            FROM own_link JOIN member USING (profile)
-            WHERE kind IN ('phone', 'email') AND status <> 'masked' GROUP BY member.customer, kind, value
-        ), others AS (
-            SELECT reach.customer, reach.kind, reach.value, min(epoch_us(link.first_seen)) AS since,
-                   max(epoch_us(coalesce(link.last_seen, link.first_seen))) AS until
-            FROM reach JOIN any_link AS link ON link.kind = reach.kind AND link.value = reach.value
-            JOIN home ON home.profile = link.profile AND home.customer <> reach.customer
-            GROUP BY reach.customer, reach.kind, reach.value
-        ), told AS (
-            SELECT reach.customer, reach.kind, reach.value, bool_or(reported.state = 'opted_out') AS opted_out,
-                   max(epoch_us(reported.at)) FILTER (reported.state = 'bounced') AS bounced
-            FROM reported JOIN member AS teller ON teller.profile = reported.profile
-            JOIN reach ON reach.customer = teller.customer
-            WHERE reported.kind IS NULL OR (reported.kind = reach.kind AND reported.value = reach.value)
-            GROUP BY reach.customer, reach.kind, reach.value
-        ), judged AS (
-            SELECT reach.*, CASE
-                       WHEN landline THEN 'landline'
-                       WHEN blocked OR coalesce(value_state.state = 'blocked', false) THEN 'blocked'
-                       WHEN told.opted_out THEN 'opted_out'
-                       WHEN told.bounced >= coalesce(epoch_us(reach.last_seen), told.bounced) THEN 'bounced'
-                       WHEN others.customer IS NULL THEN 'usable'
-                       WHEN others.since > epoch_us(reach.last_seen) THEN 'recycled'
-                       WHEN others.until < epoch_us(reach.first_seen) THEN 'usable'
-                       ELSE 'shared' END AS state
-            FROM reach LEFT JOIN others USING (customer, kind, value) LEFT JOIN told USING (customer, kind, value)
-            LEFT JOIN value_state ON value_state.kind = reach.kind AND value_state.value = reach.value
-        )
-        SELECT customer, kind, value, state, state = 'usable' AND row_number() OVER (
-                   PARTITION BY customer, kind ORDER BY state <> 'usable', assurance < {AUTHORISED},
-                   coalesce(confirmed, last_seen) DESC NULLS LAST, value) = 1 AS "primary",
-               assurance, first_seen, last_seen
-        FROM judged"""
+_CONTACTS = f"""
+    WITH told AS (
+        SELECT reach.customer, reach.kind, reach.value, bool_or(reported.state = 'opted_out') AS opted_out,
+               max(epoch_us(reported.at)) FILTER (reported.state = 'bounced') AS bounced
+        FROM reported JOIN home AS teller ON teller.profile = reported.profile
+        JOIN carried AS reach ON reach.customer = teller.customer
+        WHERE reported.kind IS NULL OR (reported.kind = reach.kind AND reported.value = reach.value)
+        GROUP BY reach.customer, reach.kind, reach.value
+    ), judged AS (
+        SELECT reach.*, CASE
+                   WHEN landline THEN 'landline'
+                   WHEN blocked OR coalesce(value_state.state = 'blocked', false) THEN 'blocked'
+                   WHEN told.opted_out THEN 'opted_out'
+                   WHEN told.bounced >= coalesce(epoch_us(reach.last_seen), told.bounced) THEN 'bounced'
+                   WHEN others.customer IS NULL THEN 'usable'
+                   WHEN others.since > epoch_us(reach.last_seen) THEN 'recycled'
+                   WHEN others.until < epoch_us(reach.first_seen) THEN 'usable'
+                   ELSE 'shared' END AS state
+        FROM (FROM carried WHERE wanted) AS reach LEFT JOIN others USING (customer, kind, value)
+        LEFT JOIN told USING (customer, kind, value)
+        LEFT JOIN value_state ON value_state.kind = reach.kind AND value_state.value = reach.value
+    )
+    SELECT known.customer, kind, value, state, state = 'usable' AND row_number() OVER (
+               PARTITION BY known.no, kind ORDER BY state <> 'usable', assurance < {AUTHORISED},
+               coalesce(confirmed, last_seen) DESC NULLS LAST, value) = 1 AS "primary",
+           assurance, first_seen, last_seen
+    FROM judged JOIN known ON known.no = judged.customer
+    ORDER BY known.no, kind, value"""

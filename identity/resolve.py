@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from identity.changes import Change, apply_change, difference
+from identity.changes import Change, apply_changes, differences
 from identity.closure import close_over, take_everything
 from identity.decide import Decision, decide
 from identity.errors import InvalidInputError
@@ -56,16 +56,14 @@ class Resolution:
     @cached_property
     def changes(self) -> Mapping[str, Change]:
         """Per table the rows to delete and to append; all empty when nothing changed. Cheap after an incremental run."""
-        return {name: difference(name, self.stale[name], self.fresh[name]) for name in SCHEMAS}
+        return differences(self.stale, self.fresh)
 
     @cached_property
     def state(self) -> State:
         """The state for the next run."""
         if self.whole:
             return State.of(self.fresh, self.rules_version)
-        before = self.previous.tables()
-        after = {name: apply_change(name, before[name], change) for name, change in self.changes.items()}
-        return State.of(after, self.rules_version)
+        return State.of(apply_changes(self.previous.tables(), self.changes), self.rules_version)
 
     @property
     def memberships(self) -> pa.Table:

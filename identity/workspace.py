@@ -13,7 +13,7 @@ import pyarrow as pa
 __all__ = ["Workspace"]
 
 
-_ALONE_BELOW = 20_000
+_ALONE_BELOW = 500_000
 """Rows below which one thread is quicker than several that wait for each other."""
 
 
