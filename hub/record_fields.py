@@ -20,7 +20,7 @@ _DECIMALS: Final = 4
 _STEP: Final = Decimal("0.0001")
 _EXACT: Final = Context(prec=28, Emin=MIN_EMIN, Emax=MAX_EMAX)
 """A context of one's own: the thread's may have been changed by a plugin, and takes the smallest numbers for zero."""
-_LIMITED: Final = TypeAdapter(Annotated[Decimal, Field(max_digits=18, decimal_places=4)])
+_LIMITED: Final[TypeAdapter[Decimal]] = TypeAdapter(Annotated[Decimal, Field(max_digits=18, decimal_places=4)])
 """Pydantic's own test of digits. It takes the digits of every value apart, which costs more than all other fields of a record
 together; so it is asked only about values that :func:`_fits` doubts."""
 
@@ -33,7 +33,7 @@ def _fits(value: Decimal) -> Decimal:
         return _LIMITED.validate_python(value)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        raise PydanticKnownError(fault["type"], fault.get("ctx")) from None
+        raise PydanticKnownError(fault["type"], fault.get("ctx")) from None  # type: ignore[arg-type] # it lists known names
 
 
 Money = Annotated[Decimal, AfterValidator(_fits)]
