@@ -103,7 +103,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        text = f"{place} {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        text = f"{place} {self.key}: {self.message}".lstrip() if self.key else f"{place}: {self.message}"
         return f"{text} {self.hint}".rstrip()
 
 

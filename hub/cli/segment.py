@@ -11,7 +11,7 @@ from hub.cli.answer import Answer
 from hub.cli.app import STAGES, verb
 from hub.cli.session import Session
 from hub.errors import ConfigError, Problem
-from hub.show.stages import show_segment
+from hub.show.stages import show_segment, show_segment_diff
 
 if TYPE_CHECKING:
     from hub.context import Hub
@@ -25,33 +25,54 @@ __all__ = [
 _SAMPLE = 10
 
 
-@verb(STAGES, "hub segment", "hub segment --list", 'hub segment --preview "rfm_r_score >= 4"', "hub segment --diff")
+_ACTIONS = ("list", "preview", "diff")
+
+
+@verb(STAGES, "hub segment", "hub segment list", 'hub segment preview "rfm_r_score >= 4"', "hub segment diff")
 def segment(
     session: Session,
-    *,
-    list_: Annotated[bool, typer.Option("--list", help="Only list the segments and their conditions.")] = False,
-    preview: Annotated[
+    action: Annotated[
         str | None,
-        typer.Option(metavar="WHERE", help="Only count whom a condition would find, in the current snapshot."),
+        typer.Argument(
+            metavar="ACTION",
+            help="list: the segments and their conditions; preview WHERE: whom a condition finds in the current snapshot; "
+            "diff: how many would enter and leave now. Without one the members are decided and kept.",
+        ),
     ] = None,
-    diff: Annotated[bool, typer.Option("--diff", help="Only say how many would enter and leave now.")] = False,
+    where: Annotated[str | None, typer.Argument(metavar="WHERE", help="For preview: the condition.")] = None,
 ) -> Answer:
     """Decide who is in which segment, and keep who entered and left when.
 
     Segments come with plugins; those of hub.toml are added and win on the same name.
     """
-    if sum((list_, preview is not None, diff)) > 1:
-        raise ConfigError("--list, --preview and --diff do not go together.", code="usage", hint="Give one of them.")
+    _require_sense(action, where)
     with session.hub() as hub:
-        if list_:
+        if action == "list":
             return _listed(hub)
-        if preview is not None:
-            return _previewed(hub, preview)
+        if where is not None:
+            return _previewed(hub, where)
         from hub.pipeline.segment import segment as stage
         from hub.pipeline.segment import segment_diff
 
-        report = segment_diff(hub) if diff else stage(hub)
-    return Answer(report, lambda screen: show_segment(screen, report))
+        report = segment_diff(hub) if action == "diff" else stage(hub)
+    show = show_segment_diff if action == "diff" else show_segment
+    return Answer(report, lambda screen: show(screen, report))
+
+
+def _require_sense(action: str | None, where: str | None) -> None:
+    """Refuse an unknown action, and a condition that is missing or too much."""
+    from hub.config_problems import nearest
+
+    if action is not None and action not in _ACTIONS:
+        raise ConfigError(f"hub segment cannot {action!r}.", code="usage", hint=nearest(action, _ACTIONS))
+    if action == "preview" and where is None:
+        raise ConfigError(
+            "hub segment preview needs a condition.",
+            code="usage",
+            hint='Write it like: hub segment preview "rfm_r_score >= 4"',
+        )
+    if action != "preview" and where is not None:
+        raise ConfigError(f"hub segment {action} takes no condition.", code="usage", hint="Only preview does.")
 
 
 def _listed(hub: Hub) -> Answer:
@@ -106,7 +127,7 @@ def _previewed(hub: Hub, where: str) -> Answer:
         columns = {**engine.columns("customers"), **engine.columns("traits")}
         problems = check_where(where, columns)
         if problems:
-            told = [Problem("--preview", "", problem) for problem in problems]
+            told = [Problem("", "WHERE", problem) for problem in problems]
             raise ConfigError("The condition cannot be used.", code="where_invalid", problems=told)
         people = "customers LEFT JOIN traits USING (customer_id)"
         members, customers = engine.rows(f"SELECT count(*) FILTER ({where}), count(*) FROM {people}")[0]

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hub.config_problems import nearest
+from hub.config_problems import Locator, nearest, problems_of
 from hub.context import Hub
 from hub.errors import ConfigError, Problem
 from hub.pipeline.score import in_order, inputs_for, make_relations, run_scorer
@@ -160,9 +160,7 @@ def _refused(name: str, kind: type[Scorer], value: Mapping[str, Any]) -> list[Pr
     try:
         kind.Config.model_validate(value)
     except ValidationError as error:
-        return [
-            Problem("", ".".join([f"scores.{name}", *map(str, fault["loc"])]), fault["msg"]) for fault in error.errors()
-        ]
+        return problems_of(error, kind.Config, Locator("", ""), f"scores.{name}")
     return []
 
 

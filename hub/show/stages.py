@@ -22,6 +22,7 @@ __all__ = [
     "show_resolve",
     "show_score",
     "show_segment",
+    "show_segment_diff",
     "stream_subject",
 ]
 
@@ -80,6 +81,16 @@ def show_segment(screen: Screen, report: SegmentReport) -> None:
         ("Segment", "Title", ">Members", ">Entered", ">Left"),
         [(s.segment.name, s.segment.title, s.members, s.entered, s.left) for s in report.sizes],
         empty="There is no segment.",
+    )
+    screen.notes(report.notes)
+
+
+def show_segment_diff(screen: Screen, report: SegmentReport) -> None:
+    """Write the segments that somebody would enter or leave."""
+    screen.table(
+        ("Segment", "Title", ">Members then", ">Would enter", ">Would leave"),
+        [(s.segment.name, s.segment.title, s.members, s.entered, s.left) for s in report.sizes if s.entered or s.left],
+        empty="Nobody would enter or leave a segment.",
     )
     screen.notes(report.notes)
 

@@ -125,5 +125,5 @@ def test_the_keys_of_the_document_are_documented(ran: Project, path: str, argume
 
 def test_the_keys_of_segments_documents_are_documented(ran: Project) -> None:
     text = SECTIONS["hub segment"][1]
-    for arguments in ((), ("--list",), ("--preview", "spent > 1")):
+    for arguments in ((), ("list",), ("preview", "spent > 1"), ("diff",)):
         assert all(f"`{key}`" in text for key in ran.json("segment", *arguments))

@@ -29,7 +29,10 @@ WRONG_ARGUMENTS = {
     "a connection of rejects": (("rejects", "--connection", "pso"), "no connection 'pso'"),
     "a sync of deliveries": (("deliveries", "--sync", "bst"), "Did you mean 'best'?"),
     "an outcome": (("deliveries", "--outcome", "acepted"), "Did you mean 'accepted'?"),
-    "a condition": (("segment", "--list", "--preview", "spent > 1"), "do not go together"),
+    "a condition that is too much": (("segment", "list", "spent > 1"), "takes no condition"),
+    "a condition that is missing": (("segment", "preview"), "needs a condition"),
+    "an action of segments": (("segment", "lits"), "Did you mean 'list'?"),
+    "a setting of rules": (("rules", "diff", "nix.a=1"), "no such scorer is installed"),
     "a connection of cursors": (("cursor", "show", "pso"), "no connection 'pso'"),
     "a cursor that is no JSON": (("cursor", "set", "pos", "orders", "{"), "is not JSON"),
     "a cursor that is no object": (("cursor", "set", "pos", "orders", "[1]"), "must be a JSON object"),
@@ -37,7 +40,7 @@ WRONG_ARGUMENTS = {
     "a file that is not there": (("status", "--config", "nowhere.toml"), "nowhere.toml cannot be read"),
     "a demo over something else": (("demo", "--keep", "."), "holds something else"),
     "a customer before anything was published": (("customer", "M0000001"), "There is no snapshot"),
-    "a condition before anything was published": (("segment", "--preview", "spent > 1"), "There is no snapshot"),
+    "a condition before anything was published": (("segment", "preview", "spent > 1"), "There is no snapshot"),
 }
 
 
@@ -64,7 +67,7 @@ def test_with_json_a_wrong_argument_is_a_document_too(project: Project, argument
 
 
 def test_a_condition_that_is_wrong_suggests_the_right_trait(ran: Project) -> None:
-    result = ran.run("segment", "--preview", "spennt > 1")
+    result = ran.run("segment", "preview", "spennt > 1")
 
     assert result.code == 2
     assert "did you mean 'spent'?" in result.err

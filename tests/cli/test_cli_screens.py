@@ -203,9 +203,9 @@ def test_only_one_stream_is_read_when_named(project: Project) -> None:
 
 
 def test_segments_can_be_listed_and_tried(ran: Project) -> None:
-    listed = {segment["name"]: segment for segment in ran.json("segment", "--list")["segments"]}
-    tried = ran.json("segment", "--preview", "spent > 10")
-    shown = ran.run("segment", "--preview", "spent > 10").out
+    listed = {segment["name"]: segment for segment in ran.json("segment", "list")["segments"]}
+    tried = ran.json("segment", "preview", "spent > 10")
+    shown = ran.run("segment", "preview", "spent > 10").out
 
     assert listed["regulars"] == {
         "name": "regulars",
@@ -218,6 +218,16 @@ def test_segments_can_be_listed_and_tried(ran: Project) -> None:
     assert (tried["members"], tried["customers"]) == (2, 3)
     assert len(tried["sample"]) == 2
     assert "2 of 3 customers (66.7%)." in shown
+
+
+def test_a_diff_of_segments_shows_only_those_that_change(ran: Project) -> None:
+    nothing = ran.run("segment", "diff").out
+    ran.write("hub.toml", (ran.folder / "hub.toml").read_text(encoding="utf-8").replace("visits >= 2", "visits >= 1"))
+    changed = ran.run("segment", "diff").out
+
+    assert nothing == "Nobody would enter or leave a segment.\n"
+    assert "regulars" in changed
+    assert "big_spenders" not in changed
 
 
 def test_status_fits_one_screen_and_tells_all(project: Project) -> None:
