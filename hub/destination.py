@@ -18,11 +18,12 @@ import datetime as dt
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from hub.errors import HubError
 from hub.runtime import Runtime
 from hub.source import Check, ConnectionConfig
 from hub.titles import Title
@@ -162,7 +163,7 @@ class Outcome:
         remote_id: the destination's id of the row, to be used from now on.
         http_status: status of the answer, if one came.
         retry_after: seconds after which trying again makes sense.
-        response: what the destination answered, for a row that failed; kept redacted and shortened.
+        response: what the destination answered, for a row that failed; kept redacted and shortened. :meth:`answered` fills it.
     """
 
     operation_id: str
@@ -173,6 +174,26 @@ class Outcome:
     http_status: int | None = None
     retry_after: float | None = None
     response: str = ""
+
+    def answered(self, error: HubError) -> Outcome:
+        """Return the outcome with what the destination answered, as far as the error that came of it knows.
+
+        Args:
+            error: of :mod:`hub.http`: its context holds the call, its HTTP status, and the platform's code, words and trace.
+        """
+        told = {name: error.context[name] for name in _ANSWER if name in error.context}
+        status = told.get("status")
+        response = json.dumps(told, ensure_ascii=False, default=str) if told.keys() & _SAID else ""
+        return replace(
+            self,
+            http_status=self.http_status or (status if isinstance(status, int) else None),
+            response=self.response or response,
+        )
+
+
+_SAID = frozenset({"status", "code", "said", "trace"})
+_ANSWER = ("call", "status", "code", "said", "trace")
+"""What is kept of an error's context: the call, and what was said to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,12 @@ class SyncSettings(_Section):
     enabled: bool = Field(default=True, description="Whether `hub push` without a name includes it.")
     max_failed_share: float = Field(default=0.005, ge=0, le=1, description="More failed rows than this fail the run.")
     max_failed_rows: int = Field(default=1_000, ge=0, description="More failed rows than this fail the run, too.")
+    max_removed_share: float = Field(
+        default=0.5, ge=0, le=1, description="A push that would remove more of what is there than this sends nothing."
+    )
+    stale_days: float = Field(
+        default=3, gt=0, description="An alert is raised when rows have waited and nothing was sent for so many days."
+    )
     give_up_days: int = Field(default=14, ge=1, description="A row refused for so long waits until its values change.")
 
     @field_validator("limit", "holdout", mode="before")

@@ -98,11 +98,7 @@ class Handover:
         """Return an outcome fit to be kept; plugins are strangers."""
         if not isinstance(outcome, Outcome):
             raise TypeError(f"write() gave {type(outcome).__name__} instead of an Outcome")
-        code, message, response = (
-            redact(text, self.secrets) for text in (outcome.code, outcome.message, outcome.response)
-        )
-        status = OutcomeStatus(outcome.status)
-        return replace(outcome, status=status, code=code, message=message, response=response[:_RESPONSE])
+        return _fit(replace(outcome, status=OutcomeStatus(outcome.status)), self.secrets)
 
     def _refused_together(
         self, rest: Sequence[Operation], fault: RowError, outcomes: dict[str, Outcome]
@@ -149,11 +145,17 @@ def unanswered(operation: Operation, error: HubError | None, secrets: tuple[str,
     if isinstance(error, RowError):
         return _rejected(operation, error, secrets)
     status = OutcomeStatus.DEFERRED if _says_not_sent(error) else OutcomeStatus.UNKNOWN
-    return Outcome(operation.id, status, error.code, redact(error.message, secrets))
+    return _fit(Outcome(operation.id, status, error.code, error.message).answered(error), secrets)
 
 
 def _rejected(operation: Operation, error: RowError, secrets: tuple[str, ...]) -> Outcome:
-    return Outcome(operation.id, OutcomeStatus.REJECTED, error.code, redact(error.message, secrets))
+    return _fit(Outcome(operation.id, OutcomeStatus.REJECTED, error.code, error.message).answered(error), secrets)
+
+
+def _fit(outcome: Outcome, secrets: tuple[str, ...]) -> Outcome:
+    """Return an outcome without secrets and personal data."""
+    code, message, response = (redact(text, secrets) for text in (outcome.code, outcome.message, outcome.response))
+    return replace(outcome, code=code, message=message, response=response[:_RESPONSE])
 
 
 def _put_off(operation: Operation, error: HubError) -> Outcome:

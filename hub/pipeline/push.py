@@ -19,7 +19,7 @@ from hub.destination import Destination, Outcome, OutcomeStatus, Target
 from hub.errors import ConfigError, DeferError, HubError, StreamError
 from hub.pipeline.courier import Courier, Round
 from hub.pipeline.publish import snapshot_views
-from hub.pipeline.push_check import check_sync
+from hub.pipeline.push_check import check_sync, shrinks
 from hub.pipeline.push_doubt import look_up_killed, look_up_unknown
 from hub.pipeline.push_mapping import dumped
 from hub.pipeline.push_notices import Notices
@@ -280,6 +280,7 @@ class SyncPusher:
         with self.hub.workbench() as engine:
             planner = self.planner(engine)
             self.report.planned = planner.counts()
+            self._require_enough_left()
             planner.selector.record_groups()
             for chunk in planner.settled(_CHUNK):
                 self.hub.store.corrections.correct(self.sync.to, self.sync.target, self.name, chunk, lease)
@@ -297,6 +298,14 @@ class SyncPusher:
         self.hub.store.deliveries.seal(plan, lease)
         crash_point("push.sealed")
         return plan
+
+    def _require_enough_left(self) -> None:
+        if too_many := shrinks(self.sync, self.report.planned):
+            raise StreamError(
+                too_many,
+                code="shrink_guard",
+                hint=f"Nothing was sent. If it is meant, raise syncs.{self.name}.max_removed_share for one push.",
+            )
 
     def _plan(self, identifier: str, run: OpenRun, location: str, operations: int, batches: int) -> Plan:
         return Plan(

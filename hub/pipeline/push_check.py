@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from hub.destination import Mode, Target
 from hub.errors import ConfigError, Problem
+from hub.pipeline.push_report import PlanCounts
 from hub.pipeline.push_values import field_problems
 from hub.segments import check_where
 from hub.sync_settings import SyncSettings
 from hub.warehouse.engine import quoted
 
-__all__ = ["cannot_plan", "check_sync"]
+__all__ = ["cannot_plan", "check_sync", "shrinks"]
+
+_FEW = 100
+"""Removals that are never too many: a small sync may lose most of its rows in a day."""
 
 
 def check_sync(name: str, sync: SyncSettings, target: Target, columns: Mapping[str, str], segments: set[str]) -> None:
@@ -62,3 +66,16 @@ def _limit_problems(sync: SyncSettings, columns: Mapping[str, str]) -> Iterator[
         for key, column in (("by", sync.limit.by), ("per", sync.limit.per)):
             if column:
                 yield from ((f"limit.{key}", text) for text in check_where(f"{quoted(column)} IS NULL", columns))
+
+
+def shrinks(sync: SyncSettings, counts: PlanCounts) -> str:
+    """Say why a plan removes too much to be sent unseen, or nothing: a source that came up empty must not empty a platform.
+
+    Args:
+        sync: its settings.
+        counts: what the plan holds.
+    """
+    there = counts.delete + counts.update + counts.unchanged + counts.waiting + counts.given_up
+    if sync.sync_mode is not Mode.MIRROR or counts.delete <= max(_FEW, there * sync.max_removed_share):
+        return ""
+    return f"{counts.delete:,} of {there:,} rows would be removed, more than max_removed_share ({sync.max_removed_share:g}) allows."

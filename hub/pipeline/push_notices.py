@@ -8,10 +8,11 @@ next run, and stands in ``hub status`` anyway.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -52,17 +53,29 @@ class Notices:
         }
         if report.run_id is not None or report.state == "failed":
             self._send("sync.failed" if report.state == "failed" else "sync.finished", data)
-        if report.state == "failed":
-            self._alert(report, data)
-        elif report.state != "skipped":
+        for kind, message in self._wrong(report):
+            self._alert(report.sync, kind, message, data)
+        if report.state not in {"failed", "skipped"}:
             self._recover(report)
 
-    def _alert(self, report: SyncReport, data: Mapping[str, Any]) -> None:
-        kind = "stopped" if report.error is not None else "rows_failed"
-        if self.hub.store.alerts.raise_(report.sync, kind, self._message(report)):
-            _log.warning("Sync %s needs somebody: %s", report.sync, self._message(report))
-            if self._send("sync.alert", {**data, "alert": kind}):
-                self.hub.store.alerts.told(report.sync, kind)
+    def _wrong(self, report: SyncReport) -> Iterator[tuple[str, str]]:
+        """What somebody must be told of: kind of alert, and the message."""
+        if report.state == "failed":
+            shrunk = report.error is not None and report.error.code == "shrink_guard"
+            yield "shrink_guard" if shrunk else "stopped" if report.error else "rows_failed", self._message(report)
+        elif report.state == "skipped" and (left := report.outcomes.get("deferred", 0)):
+            yield "budget_spent", f"{left:,} rows were not sent: {self._message(report)}"
+        if report.state in {"failed", "skipped"}:
+            days = self.hub.settings.syncs[report.sync].stale_days
+            last = self.hub.store.runs.ended_well("push", report.sync)
+            if last is not None and self.hub.now() - last > dt.timedelta(days=days):
+                yield "stale", f"Nothing has been sent since {last:%Y-%m-%d %H:%M} UTC, and rows may be waiting."
+
+    def _alert(self, sync: str, kind: str, message: str, data: Mapping[str, Any]) -> None:
+        if self.hub.store.alerts.raise_(sync, kind, message):
+            _log.warning("Sync %s needs somebody: %s", sync, message)
+            if self._send("sync.alert", {**data, "alert": kind, "message": message}):
+                self.hub.store.alerts.told(sync, kind)
 
     def _recover(self, report: SyncReport) -> None:
         for alert in self.hub.store.alerts.standing(report.sync):

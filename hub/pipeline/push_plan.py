@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from hub.chunks import chunks
 from hub.destination import Mode, OperationKind, RemoteRow, Target
+from hub.pipeline.push_check import shrinks
 from hub.pipeline.push_desired import Desired
 from hub.pipeline.push_ledger import load_ledger
 from hub.pipeline.push_mapping import mapping_change
@@ -234,6 +235,8 @@ class Planner:
         if self.change is not None:
             touched = self.engine.value("SELECT count(*) FROM work WHERE kind = 'update' AND remapped")
             counts.notes.append(self.change.note(int(touched)))
+        if too_many := shrinks(self.sync, counts):
+            counts.notes.append(too_many)
         return counts
 
     def _unchanged(self) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlmodel import col
 
 from hub.errors import DeferError, HubError
@@ -124,6 +124,15 @@ class Runs:
             query = query.where(col(Run.parent_id) == parent)
         with self._database.read() as session:
             return list(session.scalars(query))
+
+    def ended_well(self, stage: str, subject: str) -> dt.datetime | None:
+        """Return when a run of this stage last did its work, all of it or part; when the first began, if none ever did."""
+        mine = (col(Run.stage) == stage, col(Run.subject) == subject)
+        with self._database.read() as session:
+            done = session.scalar(
+                select(func.max(col(Run.started_at))).where(*mine, col(Run.state).in_(["succeeded", "partial"]))
+            )
+            return done or session.scalar(select(func.min(col(Run.started_at))).where(*mine))
 
     def latest(self) -> Mapping[tuple[str, str], Run]:
         """Return the newest run of every stage and subject."""

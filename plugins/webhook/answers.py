@@ -29,6 +29,7 @@ _STATUSES: Final = {
 }
 _TOO_LARGE: Final = 413
 _MESSAGE_LENGTH: Final = 200
+_RESPONSE_LENGTH: Final = 2_000
 _T = TypeVar("_T")
 
 
@@ -76,28 +77,38 @@ def judge(status: int, body: bytes, ids: Sequence[str], secrets: tuple[str, ...]
         elif status < 300:
             verdict.outcomes.append(Outcome(row_id, OutcomeStatus.ACCEPTED, http_status=status))
         elif len(ids) == 1:
-            verdict.outcomes.append(_refused(row_id, status))
+            verdict.outcomes.append(_refused(row_id, status, _excerpt(body, secrets)))
         else:
             verdict.open.append(row_id)
     return verdict
 
 
-def _refused(row_id: str, status: int) -> Outcome:
+def _excerpt(body: bytes, secrets: tuple[str, ...]) -> str:
+    """The beginning of an answer, as it may be shown."""
+    return redact(body[:_RESPONSE_LENGTH].decode(errors="replace"), secrets)
+
+
+def _refused(row_id: str, status: int, response: str) -> Outcome:
     if status == _TOO_LARGE:
         message = "The endpoint says that this event alone is too large; map fewer values."
-        return Outcome(row_id, OutcomeStatus.REJECTED, "event_too_large", message, http_status=status)
+        return Outcome(
+            row_id, OutcomeStatus.REJECTED, "event_too_large", message, http_status=status, response=response
+        )
     message = f"The endpoint answered with HTTP status {status}."
-    return Outcome(row_id, OutcomeStatus.REJECTED, f"http_{status}", message, http_status=status)
+    return Outcome(row_id, OutcomeStatus.REJECTED, f"http_{status}", message, http_status=status, response=response)
 
 
 def _named_outcome(row_id: str, row: Mapping[str, Any], http_status: int, secrets: tuple[str, ...]) -> Outcome:
     status = _STATUSES.get(str(row.get("status")))
+    response = _excerpt(orjson.dumps(dict(row)), secrets)
     if status is None:
         message = "The endpoint's answer names this event with a status that is not known."
-        return Outcome(row_id, OutcomeStatus.UNKNOWN, "answer_unreadable", message, http_status=http_status)
+        return Outcome(
+            row_id, OutcomeStatus.UNKNOWN, "answer_unreadable", message, http_status=http_status, response=response
+        )
     code, message = (redact(str(row.get(name) or ""), secrets)[:_MESSAGE_LENGTH] for name in ("code", "message"))
     fallback = "endpoint_rejected" if status is OutcomeStatus.REJECTED else ""
-    return Outcome(row_id, status, code or fallback, message, http_status=http_status)
+    return Outcome(row_id, status, code or fallback, message, http_status=http_status, response=response)
 
 
 def halves(rows: Sequence[_T]) -> list[Sequence[_T]]:

@@ -192,7 +192,8 @@ class Messenger:
     def _unknown(self, operation: Operation, error: RetryError) -> Outcome:
         with self._lock:
             self._unanswered += 1
-        return Outcome(operation.id, OutcomeStatus.UNKNOWN, error.code, "No answer came; it is not sent again.")
+        said = "No answer came; it is not sent again."
+        return Outcome(operation.id, OutcomeStatus.UNKNOWN, error.code, said).answered(error)
 
     def look_up(self, operations: Sequence[Operation], since: dt.datetime) -> Iterator[Outcome]:
         """Tell from the log what became of messages that a killed run left open.
@@ -231,4 +232,4 @@ def _known(operation: Operation, state: SentState) -> Outcome:
 def _rejected(operation: Operation, error: RowError) -> Outcome:
     said = str(error.context.get("said") or "")
     text = redact(f"{error.message} {said} {error.hint}".replace("  ", " ").strip())
-    return Outcome(operation.id, OutcomeStatus.REJECTED, code_of(error), text)
+    return Outcome(operation.id, OutcomeStatus.REJECTED, code_of(error), text).answered(error)

@@ -244,4 +244,5 @@ def _refused(operation: Operation, error: RowError) -> Outcome:
     code = code_of(error)
     if operation.kind is OperationKind.DELETE and code in _STRANGERS:
         return Outcome(operation.id, OutcomeStatus.UNCHANGED)
-    return Outcome(operation.id, OutcomeStatus.REJECTED, code, redact(f"{error.message} {error.hint}".strip()))
+    text = redact(f"{error.message} {error.hint}".strip())
+    return Outcome(operation.id, OutcomeStatus.REJECTED, code, text).answered(error)

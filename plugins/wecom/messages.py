@@ -160,7 +160,8 @@ class Messenger:
             if not isinstance(error, StreamError) or code_of(error) not in _NOBODY:
                 raise
             message = redact(f"{error.message} {error.hint}")
-            yield from (Outcome(each.id, OutcomeStatus.REJECTED, code_of(error), message) for each in members)
+            code = code_of(error)
+            yield from (Outcome(each.id, OutcomeStatus.REJECTED, code, message).answered(error) for each in members)
             return
         failed = {str(identifier) for identifier in answer.get("fail_list") or []}
         out = [each for each in members if each.key in failed]

@@ -35,7 +35,7 @@ def rejected(operation: Operation, error: HubError) -> Outcome:
     """Return the outcome of a row that the platform refused."""
     code = code_of(error)
     status = OutcomeStatus.DEFERRED if code in _PASSING else OutcomeStatus.REJECTED
-    return Outcome(operation.id, status, code, redact(f"{error.message} {error.hint}".strip()))
+    return Outcome(operation.id, status, code, redact(f"{error.message} {error.hint}".strip())).answered(error)
 
 
 def unreachable(operation: Operation, error: RowError) -> Outcome:

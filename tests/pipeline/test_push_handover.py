@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -33,7 +34,8 @@ def together(crm: Crm, *bad: str, done: Callable[[Operation], None] = lambda ope
         rows = list(operations)
         crm.calls.append((rows[0].batch_id, [row.key for row in rows]))  # type: ignore[attr-defined]
         if {row.key for row in rows} & set(bad):
-            raise RowError("one of the rows is bad", code="batch_refused")
+            context = {"call": "POST /people", "status": 422, "said": "15400000001 has no shop", "trace": "t-1"}
+            raise RowError("one of the rows is bad", code="batch_refused", context=context)
         for row in rows:
             done(row)
             yield accepted(row)
@@ -49,7 +51,14 @@ def test_a_batch_with_one_bad_row_is_halved_down_to_it(tmp_path: Path, crm: Crm)
         report = pushed(hub)
         assert report.outcomes == {"accepted": 7, "rejected": 1}
         (bad,) = hub.store.deliveries.find(outcome="rejected")
-        assert (bad.key, bad.code) == ("d", "batch_refused")
+        assert (bad.key, bad.code, bad.http_status) == ("d", "batch_refused", 422)
+        assert json.loads(bad.request) == {"level": "gold", "name": "gold"}
+        assert json.loads(bad.response) == {
+            "call": "POST /people",
+            "status": 422,
+            "said": "154****0001 has no shop",
+            "trace": "t-1",
+        }
     sizes = [len(keys) for _, keys in crm.calls]  # type: ignore[attr-defined]
     assert sizes == [8, 4, 2, 2, 1, 1, 4]
     names = [name for name, _ in crm.calls]  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from crm import SYNC, Crm, Person, Wall, accepted, desk, publish_people, rejecte
 from standardwebhooks import Webhook
 
 from hub.context import Hub
-from hub.errors import RetryError
+from hub.errors import DeferError, RetryError
 from hub.pipeline.push import push
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -98,6 +98,48 @@ def test_too_many_failed_rows_raise_an_alert(hub: Hub, ops: Ops, crm: Crm) -> No
     push(hub)
     kind, data = ops.got[-1]
     assert (kind, data["alert"], data["message"]) == ("sync.alert", "rows_failed", "1 of 1 rows failed.")
+
+
+def test_a_mirror_that_would_lose_most_of_its_rows_sends_nothing_until_somebody_has_looked(
+    hub: Hub, ops: Ops, crm: Crm
+) -> None:
+    """A source came up empty: the platform must not be emptied for it."""
+    publish_people(hub, [Person(f"p{number}") for number in range(103)])
+    push(hub)
+    publish_people(hub, [Person("p0")])
+    (planned,) = push(hub, dry_run=True).syncs
+    assert planned.planned.notes == ["102 of 103 rows would be removed, more than max_removed_share (0.5) allows."]
+    ops.kinds()
+    assert push(hub).syncs[0].state == "failed"
+    assert [data["alert"] for kind, data in ops.got if kind == "sync.alert"] == ["shrink_guard"]
+    assert len(crm.holds()) == 103
+    publish_people(hub, [Person(f"p{number}") for number in range(60)])
+    ops.kinds()
+    assert push(hub).syncs[0].outcomes == {"accepted": 43}
+    assert ops.kinds() == ["sync.started", "sync.finished", "sync.recovered"]
+
+
+def test_a_spent_budget_and_days_without_any_work_are_told_once_each(hub: Hub, ops: Ops, crm: Crm, clock: Wall) -> None:
+    publish_people(hub, [Person("a")])
+    push(hub)
+    publish_people(hub, [Person("a", "silver")])
+
+    def spent(operation: object) -> Any:
+        raise DeferError("The day's calls are used up.")
+
+    crm.answer = spent
+    ops.got.clear()
+    for _ in range(5):
+        clock.advance(days=1)
+        assert push(hub).syncs[0].outcomes == {"deferred": 1}
+    told = [(data["alert"], data["message"]) for kind, data in ops.got if kind == "sync.alert"]
+    assert [kind for kind, _ in told] == ["budget_spent", "stale"]
+    assert "1 rows were not sent" in told[0][1]
+    ops.kinds()
+    crm.answer = accepted
+    push(hub)
+    assert ops.kinds().count("sync.recovered") == 2
+    assert not hub.store.alerts.standing()
 
 
 def test_an_alert_nobody_could_be_told_of_is_told_by_the_next_run(hub: Hub, ops: Ops, crm: Crm) -> None:

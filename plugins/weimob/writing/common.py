@@ -53,7 +53,7 @@ def rejected(operation: Operation, code: str, message: str) -> Outcome:
 def refusal_of(operation: Operation, error: RowError) -> Outcome:
     """Turn the platform's refusal of one row into its outcome, with the platform's own code and words."""
     code, said = str(error.context.get("code") or error.code), str(error.context.get("said") or error.message)
-    return rejected(operation, code, said)
+    return rejected(operation, code, said).answered(error)
 
 
 def already_done(said: object) -> bool:

@@ -57,13 +57,13 @@ def rejected(operation: Operation, code: str, message: str) -> Outcome:
 
 def unknown(operation: Operation, error: RetryError) -> Outcome:
     """Say that nobody knows: no answer came."""
-    return Outcome(operation.id, OutcomeStatus.UNKNOWN, error.code, "No answer came; look_up tells what became of it.")
+    return Outcome(operation.id, OutcomeStatus.UNKNOWN, error.code, "No answer came; look_up tells what became of it.").answered(error)
 
 
 def refusal_of(operation: Operation, error: RowError) -> Outcome:
     """Turn the platform's refusal of one row into its outcome, with the platform's own code and words."""
     code, said = str(error.context.get("code") or error.code), str(error.context.get("said") or error.message)
-    return rejected(operation, code, said)
+    return rejected(operation, code, said).answered(error)
 
 
 def one_by_one(
