@@ -23,8 +23,12 @@ _SECRET_NAME = re.compile(
     r"(secret|token|password|passwd|api_?key|app_?key|authorization|signature|^sign$|credential|aes_?key|session_?key|^code$|^ticket$)",
     re.IGNORECASE,
 )
-# A mainland mobile: optional +86/0086, then 1[3-9] and nine digits, not inside a longer number.
-_MOBILE = re.compile(r"(?<![\dA-Za-z.])(?:(?:\+?86|0086)[ -]?)?(1[3-9]\d)[ -]?(\d{4})[ -]?(\d{4})(?![\dA-Za-z])")
+# A mainland mobile: optional +86/0086, then 1[3-9] and nine digits, not inside a longer number. A letter may stand right before
+# or after it (tel154…), and so may a percent escape of a URL, whose digits are none of its own.
+_MOBILE = re.compile(
+    r"(?:(?<!\d)(?<!\d\.)|(?<=%[\dA-Fa-f]{2}))(?:(?:(?:\+|%2[Bb])?86|0086)(?:[ -]|%20)?)?"
+    r"(1[3-9]\d)(?:[ -]|%20)?(\d{4})(?:[ -]|%20)?(\d{4})(?!\d)"
+)
 _EMAIL = re.compile(r"\b([A-Za-z0-9._%+-])[A-Za-z0-9._%+-]*@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _ID_CARD = re.compile(r"(?<!\d)(\d{6})(?:19|20)\d{9}[\dXx](?!\d)")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")

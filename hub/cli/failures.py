@@ -8,32 +8,14 @@ from typing import TYPE_CHECKING
 
 from hub.cli.answer import ExitCode
 from hub.errors import ConfigError, HubError, PluginError
+from hub.unexpected import as_hub_error
 
 if TYPE_CHECKING:
     from hub.show.screen import Screen
 
-__all__ = ["UnexpectedError", "as_hub_error", "exit_code_of", "scrubbed", "tell"]
+__all__ = ["exit_code_of", "scrubbed", "tell"]
 
 _SHORTEST_SECRET = 4
-
-
-class UnexpectedError(HubError):
-    """Something went wrong that the hub did not foresee: a fault of the hub itself."""
-
-    default_code = "unexpected"
-    default_hint = (
-        "This is a fault of the hub. Nothing that was sealed is lost. "
-        "Run the command again with --debug and report what it shows."
-    )
-
-
-def as_hub_error(error: BaseException, secrets: Iterable[str] = ()) -> HubError:
-    """Return the error itself, or an :class:`UnexpectedError` that names it without repeating anything personal."""
-    from hub.redaction import redact
-
-    if isinstance(error, HubError):
-        return error
-    return UnexpectedError(f"{type(error).__name__}: {redact(str(error), secrets)}")
 
 
 def exit_code_of(error: HubError) -> ExitCode:

@@ -111,7 +111,8 @@ class Session:
     def fail(self, error: BaseException) -> ExitCode:
         """Tell what ended the command; with ``--json`` on both ways out."""
         from hub.cli.document import error_document
-        from hub.cli.failures import as_hub_error, exit_code_of
+        from hub.cli.failures import exit_code_of
+        from hub.unexpected import as_hub_error
 
         told = as_hub_error(error, self._secrets.values)
         if self.as_json:

@@ -15,6 +15,7 @@ from hub.pipeline.push import PushReport, push
 from hub.pipeline.resolve import ResolveReport, resolve
 from hub.pipeline.score import ScoreReport, score
 from hub.pipeline.segment import SegmentReport, segment
+from hub.unexpected import as_hub_error
 
 __all__ = ["STAGES", "RunReport", "run"]
 
@@ -27,7 +28,7 @@ class RunReport:
     """What each stage did; a stage that was not reached is None.
 
     Attributes:
-        error: the fault that ended the run before its last stage.
+        error: the fault that ended the run before its last stage; what nobody foresaw is its cause.
         failed_stage: the stage it happened in.
         seconds: how long each stage took.
     """
@@ -67,8 +68,9 @@ def run(hub: Hub, *, as_of: dt.datetime | None = None, dry_run: bool = False) ->
         began = hub.now()
         try:
             setattr(report, name, stages[name]())
-        except HubError as error:
-            report.error, report.failed_stage = error, name
+        except Exception as error:  # noqa: BLE001 - what the stages before have done must be told all the same
+            secrets = [secret for connection in hub.settings.connections.values() for secret in connection.secrets]
+            report.error, report.failed_stage = as_hub_error(error, secrets), name
             return report
         finally:
             report.seconds[name] = (hub.now() - began).total_seconds()

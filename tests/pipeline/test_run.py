@@ -150,6 +150,27 @@ def test_a_stage_that_fails_ends_the_run_and_the_old_state_stays(chain: Hub, crm
     assert crm.told() == told
 
 
+def test_a_fault_nobody_foresaw_ends_the_run_and_what_was_done_before_is_told(
+    chain: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = KeyError("colour of 15400001234")
+
+    def stumble(_hub: Hub) -> None:
+        raise fault
+
+    monkeypatch.setattr("hub.pipeline.run.segment", stumble)
+    report = run(chain)
+    assert report.failed_stage == "segment"
+    assert report.error is not None
+    assert report.error.code == "unexpected"
+    assert report.error.__cause__ is fault
+    assert "15400001234" not in str(report.error)
+    assert report.ingest is not None
+    assert report.ingest.loaded["pos/profiles"].inserted == 3
+    assert report.score is not None
+    assert (report.segment, report.publish, report.push) == (None, None, None)
+
+
 def test_a_hub_without_anything_runs_through(tmp_path: Path) -> None:
     furnish(tmp_path)
     (tmp_path / "hub.toml").write_text("")

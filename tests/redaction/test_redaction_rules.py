@@ -20,6 +20,11 @@ from hub.redaction import RedactingFilter, is_secret_name, mask_phone, redact, r
         ("buyer: 15400001234", "buyer: 154****1234"),
         ("手机15400001234。", "手机154****1234。"),
         ("phone=008615400001234", "phone=154****1234"),
+        ("tel15400001234", "tel154****1234"),
+        ("tel.15400001234x", "tel.154****1234x"),
+        ("to=%2B8615400001234&n=1", "to=154****1234&n=1"),
+        ("to=%2B86%20154%200000%201234", "to=154****1234"),
+        ("q=%2215400001234%22", "q=%22154****1234%22"),
         ("ticket 2026030115400001234", "ticket 2026030115400001234"),
         ("12.15400001234", "12.15400001234"),
         ("mail ada@example.com", "mail a***@example.com"),
@@ -47,7 +52,10 @@ def test_no_known_secret_survives(before: str, secret: str, after: str) -> None:
     assert secret not in redact(before + secret + after, [secret])
 
 
-@given(st.integers(0, 99_999_999), st.sampled_from(["", "+86", "0086", "86", "+86 "]))
+@given(
+    st.integers(0, 99_999_999),
+    st.sampled_from(["", "+86", "0086", "86", "+86 ", "tel", "no.", "%2B86", "%22", "%3D86"]),
+)
 def test_no_mobile_number_survives_in_a_sentence(digits: int, prefix: str) -> None:
     number = f"154{digits:08d}"
     assert number not in redact(f"顾客 {prefix}{number} 已退款")
