@@ -41,7 +41,7 @@ from plugins.retail.models.daily import Daily, daily_of
 from plugins.retail.models.features import snapshot
 from plugins.retail.models.forecast import Forecast
 from plugins.retail.models.keeping import Refused
-from plugins.retail.models.metrics import amount_metrics, auc, calibration, concordance
+from plugins.retail.models.metrics import amount_metrics, auc, concordance, probability_metrics
 from plugins.retail.models.recommend import Bought, Recommend, ranked
 from plugins.retail.models.silence import Bases, Silence
 from plugins.retail.models.timing import HORIZONS, next_purchase
@@ -176,7 +176,8 @@ def churn_figures(report: Report, name: str, daily: Daily, day: int, active: int
     gone = daily.within(day, day + 60).days_of()[known.who] == 0
     watched = known.recency <= active
     chance = model.silent(known)[60][watched]
-    area, error = auc(chance, gone[watched]), calibration(chance, gone[watched])[0]
+    figures = probability_metrics(chance, gone[watched])
+    area, error, slope = (figures[name] for name in ("auc", "calibration_error", "calibration_slope"))
     recency = auc(known.recency[watched], gone[watched])
     alive = auc(1 - model.btyd.alive(known.histories)[watched], gone[watched])
     limit = 0.08 if shifted else 0.05
@@ -184,6 +185,7 @@ def churn_figures(report: Report, name: str, daily: Daily, day: int, active: int
     report.tell(name, "churn: AUC", f"{area:.3f}", "≥ 0.72", met=area >= 0.72)
     report.tell(name, "churn: AUC of 1 - P(alive), of recency alone", f"{alive:.3f}, {recency:.3f}", "below", met=area > max(alive, recency))  # fmt: skip
     report.tell(name, "churn: calibration error", f"{error:.3f}", f"≤ {limit}", met=error <= limit)
+    report.tell(name, "churn: calibration slope", f"{slope:.2f}", "0.8–1.2", met=0.8 <= slope <= 1.2)
 
 
 def timing_figures(report: Report, name: str, daily: Daily, day: int) -> None:
