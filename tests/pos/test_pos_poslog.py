@@ -29,7 +29,7 @@ from pos.pos_rig import Chain, Direct, stored
 from hub.records import Order
 from plugins.pos import poslog as plugin
 from plugins.pos.poslog.mapping import ticket_rows
-from plugins.pos.poslog.parsing import BrokenFileError, transactions
+from plugins.pos.poslog.parsing import BrokenFileError, indexed, transactions
 from plugins.pos.poslog.source import PoslogSource
 
 LACKS = ("line_kinds", "sets", "options")
@@ -137,7 +137,7 @@ def rows_of(items: str, totals: str = "", retail: str = ""):
         "<BusinessDayDate>2026-03-02</BusinessDayDate><EndDateTime>2026-03-02T10:00:00</EndDateTime>"
         f"<RetailTransaction>{items}{totals}{retail}</RetailTransaction></Transaction>"
     )
-    return ticket_rows(etree.fromstring(text))
+    return ticket_rows(indexed(etree.fromstring(text)))
 
 
 def sale(item: str, amount: str, more: str = "", attributes: str = "") -> str:

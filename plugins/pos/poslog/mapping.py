@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any, Final
 
-from lxml import etree
-
-from plugins.pos.poslog.parsing import all_named, flag, local, named, text_of
+from plugins.pos.poslog.parsing import Node, all_named, flag, named, text_of
 from plugins.pos.tickets.rules import Words
 
 __all__ = ["WORDS", "Rows", "is_sale", "ticket_rows"]
@@ -39,27 +38,29 @@ class Rows:
     tenders: list[Row] = field(default_factory=list)
 
 
-def is_sale(transaction: etree._Element) -> bool:
+def is_sale(transaction: Node) -> bool:
     """Tell whether a transaction is one of a customer; sign-on, no-sale, till counts and the like are not."""
     return named(transaction, "RetailTransaction") is not None
 
 
-def ticket_rows(transaction: etree._Element) -> Rows:
+def ticket_rows(transaction: Node) -> Rows:
     """Return the rows of a retail transaction."""
     retail = named(transaction, "RetailTransaction")
     if retail is None:
         raise ValueError("not a retail transaction")
     place = _Place.of(transaction)
     items = all_named(retail, "LineItem")
-    lines = list(_lines(items))
-    tenders = [row for item in items if not flag(item, "VoidFlag") for row in _tenders(item)]
+    counted = [item for item in items if not flag(item, "VoidFlag")]
+    lines = _lines(place.key, items)
+    tenders = [row for item in counted for row in _tenders(place.key, item)]
     ticket = _ticket(transaction, retail, place)
-    _settle(ticket, lines, retail, items)
-    kept = [{"id": place.key, **{name: value for name, value in row.items() if name != "took_off"}} for row in lines]
-    return Rows(ticket, kept, [{"id": place.key, **row} for row in tenders])
+    _settle(ticket, lines, retail, counted)
+    for row in lines:
+        del row["took_off"]  # it was to find out what the lines come to
+    return Rows(ticket, lines, tenders)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Place:
     """Where and when: what tells transactions apart, and what links carry. The sequence alone begins again."""
 
@@ -69,7 +70,7 @@ class _Place:
     sequence: str | None
 
     @classmethod
-    def of(cls, element: etree._Element, home: _Place | None = None) -> _Place:
+    def of(cls, element: Node, home: _Place | None = None) -> _Place:
         def first(name: str, own: str | None) -> str | None:
             return text_of(element, name) or own
 
@@ -81,23 +82,21 @@ class _Place:
             text_of(element, "SequenceNumber"),
         )
 
-    @property
+    @cached_property
     def key(self) -> str | None:
-        return (
-            "/".join(part or "" for part in (self.store, self.workstation, self.day, self.sequence))
-            if self.sequence
-            else None
-        )
+        if not self.sequence:
+            return None
+        return f"{self.store or ''}/{self.workstation or ''}/{self.day or ''}/{self.sequence}"
 
 
-def _ticket(transaction: etree._Element, retail: etree._Element, place: _Place) -> Row:
+def _ticket(transaction: Node, retail: Node, place: _Place) -> Row:
     times = (
         text_of(transaction, "EndDateTime"),
         text_of(retail, "ReceiptDateTime"),
         text_of(transaction, "BeginDateTime"),
     )
     customer = named(retail, "Customer")
-    status = str(retail.get("TransactionStatus") or "").lower()
+    status = retail.attributes.get("TransactionStatus", "").lower()
     link = next(_links(retail), None)
     return {
         "id": place.key,
@@ -120,7 +119,7 @@ def _ticket(transaction: etree._Element, retail: etree._Element, place: _Place) 
     }
 
 
-def _card(retail: etree._Element) -> str | None:
+def _card(retail: Node) -> str | None:
     paths = (
         ("LoyaltyAccount", "LoyaltyAccountID"), ("LoyaltyAccount", "LoyaltyID"), ("LoyaltyAccount", "CardID"),
         ("LineItem", "LoyaltyMembership", "LoyaltyID"), ("LineItem", "LoyaltyMembership", "MembershipID"),
@@ -129,16 +128,14 @@ def _card(retail: etree._Element) -> str | None:
     return next((text for path in paths if (text := text_of(retail, *path))), None)
 
 
-def _phone(customer: etree._Element | None) -> str | None:
+def _phone(customer: Node | None) -> str | None:
     number = named(customer, "TelephoneNumber") if customer is not None else None
     if number is None:
         return None
-    return (
-        text_of(number, "FullTelephoneNumber") or text_of(number, "LocalNumber") or (number.text or "").strip() or None
-    )
+    return text_of(number, "FullTelephoneNumber") or text_of(number, "LocalNumber") or number.text
 
 
-def _links(retail: etree._Element) -> Iterator[etree._Element]:
+def _links(retail: Node) -> Iterator[Node]:
     """The sale that goods came from, as the ticket or one of its returns tells."""
     yield from all_named(retail, "TransactionLink")
     yield from all_named(retail, "LineItem", "Return", "TransactionLink")
@@ -147,22 +144,20 @@ def _links(retail: etree._Element) -> Iterator[etree._Element]:
 # ---- lines -----------------------------------------------------------------------------------------------------------------
 
 
-def _lines(items: list[etree._Element]) -> Iterator[Row]:
+def _lines(key: str | None, items: list[Node]) -> list[Row]:
     """The lines that count: a line that takes back an earlier one goes together with it."""
-    found: list[tuple[etree._Element, Row]] = []
+    found: list[Row] = []
     for item in items:
-        for part in item:
-            if local(part) not in {"Sale", "Return"}:
-                continue
-            row = _line(item, part)
+        for part in [*item.children.get("Sale", ()), *item.children.get("Return", ())]:
+            row = _line(key, item, part)
             if not flag(item, "VoidFlag"):
-                found.append((item, row))
+                found.append(row)
             elif _takes_back(item, part):
                 _drop_match(found, row)
-    yield from (row for _, row in found)
+    return found
 
 
-def _takes_back(item: etree._Element, part: etree._Element) -> bool:
+def _takes_back(item: Node, part: Node) -> bool:
     """A voided line stands for itself, unless it is a second line that reverses an earlier one."""
     reversed_amount = (_number(text_of(part, "ExtendedAmount")) or 0) < 0 or (
         _number(text_of(part, "Quantity")) or 0
@@ -170,32 +165,29 @@ def _takes_back(item: etree._Element, part: etree._Element) -> bool:
     return reversed_amount or named(item, "LineItemLink") is not None or named(part, "ItemLink") is not None
 
 
-def _drop_match(found: list[tuple[etree._Element, Row]], voided: Row) -> None:
+def _drop_match(found: list[Row], voided: Row) -> None:
     amount = abs(_number(voided["net_amount"]) or Decimal(0))
     for place in range(len(found) - 1, -1, -1):
-        row = found[place][1]
+        row = found[place]
         if row["product_id"] == voided["product_id"] and abs(_number(row["net_amount"]) or Decimal(0)) == amount:
             del found[place]
             return
 
 
-def _line(item: etree._Element, part: etree._Element) -> Row:
-    kind = str(part.get("ItemType") or "").lower()
+def _line(key: str | None, item: Node, part: Node) -> Row:
+    kind = part.attributes.get("ItemType", "").lower()
     barcode = text_of(part, "POSIdentity", "POSItemID")
     quantity = named(part, "Quantity")
     return {
+        "id": key,
         "line_id": text_of(item, "SequenceNumber"),
-        "kind": "refund"
-        if local(part) == "Return"
-        else "deposit"
-        if any(word in kind for word in _DEPOSITS)
-        else "item",
+        "kind": "refund" if part.name == "Return" else "deposit" if any(word in kind for word in _DEPOSITS) else "item",
         "product_id": text_of(part, "ItemID") or barcode,
         "barcode": barcode,
         "name": text_of(part, "Description"),
         "category": text_of(part, "MerchandiseHierarchy"),
         "quantity": _quantity(quantity),
-        "unit": quantity.get("UnitOfMeasureCode") if quantity is not None else None,
+        "unit": quantity.attributes.get("UnitOfMeasureCode") if quantity is not None else None,
         "list_price": text_of(part, "RegularSalesUnitPrice"),
         "unit_price": text_of(part, "ActualSalesUnitPrice"),
         "net_amount": text_of(part, "ExtendedAmount"),
@@ -203,15 +195,17 @@ def _line(item: etree._Element, part: etree._Element) -> Row:
     }
 
 
-def _quantity(element: etree._Element | None) -> str | None:
+def _quantity(element: Node | None) -> str | None:
     """Pieces stand in the text; of weighed goods the weight may stand in ``Units`` beside a text of 1."""
     if element is None:
         return None
-    weight = element.get("Units") if str(element.get("UnitOfMeasureCode") or "").upper() in _WEIGHTS else None
-    return weight or (element.text or "").strip() or None
+    weight = (
+        element.attributes.get("Units") if element.attributes.get("UnitOfMeasureCode", "").upper() in _WEIGHTS else None
+    )
+    return weight or element.text
 
 
-def _discount(part: etree._Element) -> str | None:
+def _discount(part: Node) -> str | None:
     """What was taken off the line, as far as it says so."""
     told = text_of(part, "ExtendedDiscountAmount") or text_of(part, "DiscountAmount")
     if told:
@@ -219,8 +213,10 @@ def _discount(part: etree._Element) -> str | None:
     modifiers = [
         abs(_number(text_of(each, "Amount")) or Decimal(0))
         for each in all_named(part, "RetailPriceModifier")
-        if str((amount.get("Action") if (amount := named(each, "Amount")) is not None else None) or "Subtract").lower()
-        == "subtract"
+        if (
+            (amount := named(each, "Amount")) is None
+            or (amount.attributes.get("Action") or "subtract").lower() == "subtract"
+        )
     ]
     return str(sum(modifiers)) if modifiers else None
 
@@ -228,14 +224,14 @@ def _discount(part: etree._Element) -> str | None:
 # ---- what the ticket comes to ------------------------------------------------------------------------------------------------
 
 
-def _settle(ticket: Row, lines: list[Row], retail: etree._Element, items: list[etree._Element]) -> None:
+def _settle(ticket: Row, lines: list[Row], retail: Node, items: list[Node]) -> None:
     """Compare the lines with the ticket's total, and find where discounts and taxes stand.
 
     Producers differ: ``ExtendedAmount`` is after the line's discount or before it, ticket discounts are lines of their own or
     stand nowhere, tax is on top or inside. Of these readings the one that adds up counts. What is still left over becomes one
     line ``adjustment``, and the ticket says so.
     """
-    totals = {str(each.get("TotalType") or "").lower(): _number(each.text) for each in all_named(retail, "Total")}
+    totals = {each.attributes.get("TotalType", "").lower(): _number(each.text) for each in all_named(retail, "Total")}
     total = totals.get("transactiongrandamount") or totals.get("transactionnetamount")
     rounding = next((value for kind, value in totals.items() if "round" in kind and value is not None), None)
     if rounding is not None:
@@ -262,7 +258,14 @@ def _settle(ticket: Row, lines: list[Row], retail: etree._Element, items: list[e
     difference = wanted - sum(nets)
     ticket["finding"] = "discount_unallocated"
     lines.append(
-        {"kind": "adjustment", "name": "unallocated", "quantity": "1", "net_amount": str(difference), "took_off": None}
+        {
+            "id": ticket["id"],
+            "kind": "adjustment",
+            "name": "unallocated",
+            "quantity": "1",
+            "net_amount": str(difference),
+            "took_off": None,
+        }
     )
 
 
@@ -276,22 +279,21 @@ def _apply(ticket: Row, lines: list[Row], offs: list[Decimal] | None, taken: Dec
         ticket["tax_amount"], ticket["tax_exclusive"] = str(tax), "1"
 
 
-def _ticket_discounts(items: list[etree._Element]) -> Decimal:
+def _ticket_discounts(items: list[Node]) -> Decimal:
     """Discounts that are line items of their own, and rewards."""
     found = Decimal(0)
     for item in items:
-        if flag(item, "VoidFlag"):
-            continue
         for path in (("Discount", "Amount"), ("LoyaltyReward", "RewardBasis", "Amount"), ("LoyaltyReward", "Amount")):
             found += abs(_number(text_of(item, *path)) or Decimal(0))
     return found
 
 
-def _tenders(item: etree._Element) -> Iterator[Row]:
+def _tenders(key: str | None, item: Node) -> Iterator[Row]:
     for tender in all_named(item, "Tender"):
-        kind = str(tender.get("TypeCode") or "").lower()
+        kind = tender.attributes.get("TypeCode", "").lower()
         yield {
-            "method": text_of(tender, "TenderID") if _is_plain(tender) else tender.get("TenderType"),
+            "id": key,
+            "method": text_of(tender, "TenderID") if _is_plain(tender) else tender.attributes.get("TenderType"),
             "kind": "refund" if kind in {"refund", "change"} else "sale",
             "amount": text_of(tender, "Amount"),
             "change_amount": text_of(tender, "TenderChange", "Amount"),
@@ -300,9 +302,9 @@ def _tenders(item: etree._Element) -> Iterator[Row]:
         }
 
 
-def _is_plain(tender: etree._Element) -> bool:
+def _is_plain(tender: Node) -> bool:
     """Shops name their wallets in ``TenderID``, because the standard has no word for them."""
-    return str(tender.get("TenderType") or "").lower() in {"", "other", "ewallet", "wallet", "mobilewallet"}
+    return tender.attributes.get("TenderType", "").lower() in {"", "other", "ewallet", "wallet", "mobilewallet"}
 
 
 def _number(text: Any) -> Decimal | None:

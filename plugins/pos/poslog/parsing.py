@@ -6,12 +6,13 @@ files need one. What follows is parsed without entities, without network, and wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO, Any, Final
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import IO, Any, Final, NamedTuple
 
 from lxml import etree
 
-__all__ = ["BrokenFileError", "all_named", "flag", "local", "named", "text_of", "transactions"]
+__all__ = ["BrokenFileError", "Node", "all_named", "flag", "indexed", "named", "text_of", "transactions"]
 
 _LIMITS: Final[dict[str, Any]] = {
     "resolve_entities": False, "no_network": True, "load_dtd": False, "dtd_validation": False, "huge_tree": False,
@@ -79,29 +80,76 @@ def _forget(element: etree._Element) -> None:
 
 def local(element: etree._Element) -> str:
     """Return an element's name without its namespace: producers drop, prefix and misspell it."""
-    return str(element.tag).rpartition("}")[2]
+    return _local(str(element.tag))
 
 
-def all_named(element: etree._Element | None, *path: str) -> list[etree._Element]:
+@cache
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+class Node(NamedTuple):
+    """An element with what mapping asks for, found once: asking the parser's tree again and again costs more than parsing.
+
+    Attributes:
+        name: without its namespace.
+        text: that stands before the first child, without blanks around it; None if there is none.
+        attributes: by name.
+        children: by name, each in the order of the file.
+    """
+
+    name: str
+    text: str | None
+    attributes: Mapping[str, str]
+    children: Mapping[str, list[Node]]
+
+
+_NOTHING: Final[dict[str, Any]] = {}
+_new = tuple.__new__
+
+
+def indexed(element: etree._Element) -> Node:
+    """Return an element and everything below it as nodes; the parser bounds the depth."""
+    children: dict[str, list[Node]] = {}
+    for child in element:
+        node = indexed(child)
+        if node[0] in children:
+            children[node[0]].append(node)
+        else:
+            children[node[0]] = [node]
+    text, items = element.text, element.items()
+    # The constructor of a named tuple takes three times as long, and this is done for every element of the file.
+    return _new(
+        Node,
+        (_local(element.tag), (text.strip() or None) if text else None, dict(items) if items else _NOTHING, children),
+    )
+
+
+def all_named(node: Node | None, *path: str) -> list[Node]:
     """Return the descendants at a path of local names."""
-    found = [] if element is None else [element]
-    for name in path:
-        found = [child for each in found for child in each if local(child) == name]
+    if node is None or path[0] not in node.children:
+        return []
+    found = node.children[path[0]]
+    for name in path[1:]:
+        found = [child for each in found for child in each.children.get(name, ())]
     return found
 
 
-def named(element: etree._Element | None, *path: str) -> etree._Element | None:
+def named(node: Node | None, *path: str) -> Node | None:
     """Return the first descendant at a path of local names."""
-    found = all_named(element, *path)
+    found = all_named(node, *path)
     return found[0] if found else None
 
 
-def text_of(element: etree._Element | None, *path: str) -> str | None:
+def text_of(node: Node | None, *path: str) -> str | None:
     """Return the text of the first descendant at a path; None if there is none or it is empty."""
-    found = named(element, *path)
-    return (found.text or "").strip() or None if found is not None else None
+    # Most of what is asked for is not there: that has to be cheap.
+    if node is None or path[0] not in node.children:
+        return None
+    found = node.children[path[0]] if len(path) == 1 else all_named(node, *path)
+    return found[0].text if found else None
 
 
-def flag(element: etree._Element, name: str) -> bool:
+def flag(node: Node, name: str) -> bool:
     """Tell whether an attribute says yes."""
-    return str(element.get(name) or "").strip().lower() in {"true", "1"}
+    return name in node.attributes and node.attributes[name].strip().lower() in {"true", "1"}

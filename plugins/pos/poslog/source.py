@@ -19,9 +19,9 @@ from hub.source import Check, CursorKind, Page, Reject, Source, State, Stream
 from hub.titles import Title
 from plugins.pos.poslog.config import PoslogConfig
 from plugins.pos.poslog.mapping import WORDS, Rows, is_sale, ticket_rows
-from plugins.pos.poslog.parsing import BrokenFileError, transactions
-from plugins.pos.tickets.assembly import Assembled, assemble, workbench
+from plugins.pos.poslog.parsing import BrokenFileError, Node, indexed, transactions
 from plugins.pos.tickets.assembly import Rows as Columns
+from plugins.pos.tickets.beside import assembled
 from plugins.pos.tickets.fields import LINE, TENDER, TICKET
 from plugins.pos.tickets.rules import Clock, Words
 
@@ -45,11 +45,12 @@ class _File:
 
 @dataclass
 class _Batch:
-    """Transactions that are not yet a page."""
+    """Transactions that are not yet a page, and the state after them."""
 
     rows: list[Rows] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     others: int = 0
+    cursor: State = field(default_factory=dict)
 
 
 class PoslogSource(Source):
@@ -114,17 +115,28 @@ class PoslogSource(Source):
             yield Page(cursor={"files": kept})
 
     def _read_file(self, file: _File, done: dict[str, list[float]], skip: int) -> Iterator[Page]:
+        """Yield the file's pages; while one is assembled the next is parsed."""
+        batches = ((batch, self._columns(batch), self._clock()) for batch in self._batches(file, done, skip))
+        for batch, found in assembled(batches, self._words, ahead=True, spill=str(self.runtime.scratch)):
+            notes = [*found.notes, *([f"{batch.others} transaction(s) that are no sale"] if batch.others else [])]
+            rejects = [*found.rejects, *batch.rejects]
+            yield Page(tables=found.tables, rejects=rejects, cursor=batch.cursor, notes=tuple(notes))
+
+    def _batches(self, file: _File, done: dict[str, list[float]], skip: int) -> Iterator[_Batch]:
+        """The file's transactions, so many at a time; the last batch has what is wrong with the file as a whole."""
         batch, count, problem = _Batch(), 0, None
         try:
             with self._open(file) as stream:
                 for transaction in transactions(stream):
                     count += 1
                     if count > skip:
-                        self._take(batch, transaction, file, count)
+                        self._take(batch, indexed(transaction), file, count)
                     if len(batch.rows) >= self.config.page_tickets:
-                        yield self._page(
-                            batch, {"files": dict(done), "at": {"name": file.name, "mark": file.mark, "count": count}}
-                        )
+                        batch.cursor = {
+                            "files": dict(done),
+                            "at": {"name": file.name, "mark": file.mark, "count": count},
+                        }
+                        yield batch
                         batch = _Batch()
         except (BrokenFileError, OSError, EOFError) as error:
             code = error.code if isinstance(error, BrokenFileError) else "file_unreadable"
@@ -137,9 +149,10 @@ class PoslogSource(Source):
         elif count == 0:
             reason = "The file holds no Transaction: it is no POSLog."
             batch.rejects.append(Reject(file.name, "not_a_poslog", reason, source_id=file.name))
-        yield self._page(batch, {"files": dict(done)})
+        batch.cursor = {"files": dict(done)}
+        yield batch
 
-    def _take(self, batch: _Batch, transaction: Any, file: _File, count: int) -> None:
+    def _take(self, batch: _Batch, transaction: Node, file: _File, count: int) -> None:
         if not is_sale(transaction):
             batch.others += 1
             return
@@ -150,26 +163,22 @@ class PoslogSource(Source):
             return
         batch.rows.append(rows)
 
-    def _page(self, batch: _Batch, cursor: State) -> Page:
-        assembled = self._assembled(batch.rows) if batch.rows else Assembled({})
-        notes = [*assembled.notes, *([f"{batch.others} transaction(s) that are no sale"] if batch.others else [])]
-        return Page(
-            tables=assembled.tables, rejects=[*assembled.rejects, *batch.rejects], cursor=cursor, notes=tuple(notes)
-        )
-
-    def _assembled(self, rows: list[Rows]) -> Assembled:
+    def _columns(self, batch: _Batch) -> Columns | None:
+        if not batch.rows:
+            return None
         # The last of several deliveries of one transaction counts.
-        latest = {str(each.ticket["id"]): each for each in rows}
+        latest = {str(each.ticket["id"]): each for each in batch.rows}
+        batch.rows = []  # what follows needs the columns only
         tickets = _columns([each.ticket for each in latest.values()], list(TICKET))
         lines = _columns([row for each in latest.values() for row in each.lines], list(LINE))
         tenders = _columns([row for each in latest.values() for row in each.tenders], list(TENDER))
-        clock = Clock(
+        return Columns(tickets, lines, tenders, ("id",), f"{self.runtime.connection}:")
+
+    def _clock(self) -> Clock:
+        return Clock(
             zone=self._zone, day_cutoff=self.config.day_cutoff or self.runtime.day_cutoff, now=self.runtime.now(),
             scope=self.config.scope or self.runtime.connection, currency=self.runtime.currency,
         )  # fmt: skip
-        with workbench(spill=str(self.runtime.scratch)) as bench:
-            columns = Columns(tickets, lines, tenders, ("id",), f"{self.runtime.connection}:")
-            return assemble(bench, columns, self._words, clock)
 
     # ---- files ------------------------------------------------------------------------------------------------------------
 
@@ -224,6 +233,6 @@ def _changed(entry: Any) -> float:
 
 def _columns(rows: list[dict[str, str | None]], names: list[str]) -> pa.Table:
     """Rows as columns of text; columns no row has are left out."""
-    there = {name for row in rows for name in row}
+    there = set().union(*rows)
     wanted = ["id", *(name for name in names if name in there)]
     return pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in wanted})

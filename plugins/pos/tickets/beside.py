@@ -23,14 +23,14 @@ _BENCHES = 2
 
 
 def assembled(
-    pages: Iterable[tuple[P, Rows, Clock]], words: Words, *, ahead: bool, spill: str = ""
+    pages: Iterable[tuple[P, Rows | None, Clock]], words: Words, *, ahead: bool, spill: str = ""
 ) -> Iterator[tuple[P, Assembled]]:
     """Yield pages assembled, in their order.
 
     DuckDB and the drivers leave Python's lock while they work, so that a page is read while those before it are assembled.
 
     Args:
-        pages: each with what tells its place.
+        pages: each with what tells its place; one without rows stays empty.
         words: what the till's words mean.
         ahead: read on before the pages before are assembled and taken; memory holds three pages then instead of one.
         spill: folder for what does not fit into memory.
@@ -42,7 +42,9 @@ def assembled(
             free.put(stack.enter_context(workbench(threads=1 if ahead else 2, spill=spill)))
         pool = stack.enter_context(ThreadPoolExecutor(_BENCHES, thread_name_prefix="tickets"))
 
-        def work(rows: Rows, clock: Clock) -> Assembled:
+        def work(rows: Rows | None, clock: Clock) -> Assembled:
+            if rows is None:
+                return Assembled({})
             bench = free.get()
             try:
                 return assemble(bench, rows, words, clock)
