@@ -144,10 +144,12 @@ def _ask(opened: Source | Destination, what: str) -> list[Any]:
 
 
 def _defaults(model: Any) -> Any:
-    """Make a configuration out of the defaults; what is required stands in as a harmless text."""
+    """Make a configuration out of the defaults; for what is required its example stands in, or else a harmless text."""
     from pydantic import SecretStr
 
     required = {name: field for name, field in model.model_fields.items() if field.is_required()}
+    if all(field.examples for field in required.values()):
+        return model.model_validate({name: field.examples[0] for name, field in required.items()})
     stand_ins = {
         name: SecretStr("none") if field.annotation is SecretStr else "none" for name, field in required.items()
     }

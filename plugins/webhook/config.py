@@ -79,8 +79,8 @@ class WebhookConfig(ConnectionConfig):
         origin: the DNS name the hub gives itself when it asks.
     """
 
-    url: str
-    secrets: tuple[SecretStr, ...] = Field(min_length=1)
+    url: str = Field(examples=["https://crm.example.com/hooks/customers"])
+    secrets: tuple[SecretStr, ...] = Field(min_length=1, examples=[["whsec_bm8gc2VjcmV0IGJ1dCBhbiBleGFtcGxl"]])
     mode: ContentMode = ContentMode.STRUCTURED
     event_types: EventTypes = EventTypes()
     source: str | None = None

@@ -288,6 +288,25 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
         load_settings(tmp_path / "hub.toml", plugins=plugins())
 
 
+def test_a_wrong_path_is_told_with_where_the_file_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "`hub init` writes a commented hub.toml" in _hint(tmp_path / "empty" / "hub.toml")
+    (tmp_path / "hub.toml").write_text("")
+    assert _hint(tmp_path) == f"It is a folder; name the file in it: {tmp_path / 'hub.toml'}."
+    assert f"In {tmp_path} there is hub.toml." in _hint(tmp_path / "hubb.toml")
+    monkeypatch.setenv("HUB_CONFIG", str(tmp_path / "hubb.toml"))
+    with pytest.raises(ConfigError) as caught:
+        find_config()
+    assert "there is hub.toml." in caught.value.hint
+
+
+def _hint(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, plugins=plugins())
+    assert caught.value.code == "config_missing"
+    return caught.value.hint
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text("[hub]\nbatch_rows = 7", encoding="utf-8-sig")
     assert load_settings(tmp_path / "hub.toml", plugins=plugins()).hub.batch_rows == 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook
 from webhook_rig import OTHER_SECRET, SECRET, URL, Endpoint, Rig, in_turn, ok, operations
 
+from hub.cli.entry import main
 from hub.destination import Operation, OperationKind, OutcomeStatus
 from hub.errors import AuthError, DeferError, HubError, RetryError, StreamError
 from plugins.webhook.config import WebhookConfig
@@ -30,6 +32,19 @@ def status(code: int, **more: Any) -> httpx.Response:
 
 def body_ids(request: httpx.Request) -> list[str]:
     return [event["id"] for event in orjson.loads(request.content)]
+
+
+def test_what_it_can_do_is_told_before_a_connection_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["describe", "webhook", "--json"]) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    assert [(target["name"], target["keys"]) for target in told["targets"]] == [
+        ("events", ["customer_id"]),
+        ("batch", ["customer_id"]),
+    ]
+    assert told["listed_for"] == ""
 
 
 # What is sent.
