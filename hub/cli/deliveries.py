@@ -49,7 +49,7 @@ def deliveries(
         found = hub.store.deliveries.find(
             sync=sync, outcome=outcome, customer_id=customer, run_id=run_id_of(hub, run), limit=limit
         )
-        entries = hub.store.deliveries.entries(found)
+        entries = hub.store.ledger.of(found)
         retries = {one.id: _again(hub, one, entries.get((one.connection, one.target, one.key))) for one in found}
     document = [
         delivery_document(one) | {"again_at": retries[one.id].at, "again": retries[one.id].words} for one in found

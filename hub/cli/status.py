@@ -115,7 +115,7 @@ def _stages(hub: Hub) -> list[dict[str, Any]]:
 
 def _syncs(hub: Hub) -> list[dict[str, Any]]:
     latest = hub.store.runs.latest()
-    failing = hub.store.deliveries.failing()
+    failing = hub.store.ledger.failing()
     alerts = hub.store.alerts.standing()
     off = {(state.connection, state.target): state for state in hub.store.deliveries.switched_off()}
     found = []
@@ -131,7 +131,7 @@ def _syncs(hub: Hub) -> list[dict[str, Any]]:
                 "last_run_at": run.started_at if run is not None else None,
                 "counts": run.counts if run is not None else {},
                 "error": run.error_message if run is not None else None,
-                "failing": failing.get(name, {}),
+                "failing": {**failing.get(name, {}), **_put_off(run)},
                 "alerts": [
                     {"kind": alert.kind, "since": alert.raised_at, "message": alert.message, "told_at": alert.told_at}
                     for alert in alerts
@@ -143,6 +143,12 @@ def _syncs(hub: Hub) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _put_off(run: Run | None) -> dict[str, int]:
+    """Rows that the last push did not get to; the next one sends them."""
+    left = run.counts.get("deferred", 0) if run is not None else 0
+    return {"deferred": left} if left else {}
 
 
 def _show(screen: Screen, document: Mapping[str, Any]) -> None:
@@ -209,7 +215,10 @@ def _show_syncs(screen: Screen, syncs: list[dict[str, Any]], now: dt.datetime) -
             screen.line(
                 f"{sync['target']} is off since {since}: {off['reason']} When mended: hub sync on {sync['sync']}", "red"
             )
-    _show_errors(screen, ((s["sync"], s["error"]) for s in syncs if not s["switched_off"]))
+        if sync["failing"]:
+            screen.line(f"Why rows of {sync['sync']} are not there: hub deliveries --sync {sync['sync']}", "dim")
+    # What an alert has said, and what is off, need not be said again.
+    _show_errors(screen, ((s["sync"], s["error"]) for s in syncs if not s["switched_off"] and not s["alerts"]))
 
 
 def _show_work(screen: Screen, document: Mapping[str, Any], now: dt.datetime) -> None:

@@ -43,7 +43,7 @@ def load_ledger(
     Returns:
         How many rows it has.
     """
-    rows = store.deliveries.ledger_rows(connection, target)
+    rows = store.ledger.rows(connection, target)
     copy = _copy_of(folder, connection, target) if folder is not None and rows >= large else None
     if copy is not None and copy.exists():
         changed = _view_of(engine, store, connection, target, copy)
@@ -73,7 +73,7 @@ def _view_of(engine: Engine, store: Store, connection: str, target: str, copy: P
 
 def _load(engine: Engine, store: Store, connection: str, target: str, table: str, *, after: int) -> None:
     names: Sequence[str] = tuple(engine.columns(table))
-    for chunk in store.deliveries.ledger_columns(connection, target, names, after=after):
+    for chunk in store.ledger.columns(connection, target, names, after=after):
         with engine.register({"ledger_chunk": pa.table(dict(zip(names, chunk, strict=True)))}):
             engine.execute(f"INSERT INTO {table} BY NAME FROM ledger_chunk")
 

@@ -12,8 +12,8 @@ from sqlmodel import col
 
 from hub.destination import OutcomeStatus
 from hub.store.database import Database, storable
-from hub.store.deliveries import next_touch
 from hub.store.leases import HeldLease
+from hub.store.push_ledger import next_touch
 from hub.store.push_tables import SyncMapping
 from hub.store.tables import LedgerEntry
 

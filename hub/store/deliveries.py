@@ -9,38 +9,26 @@ A delivery is one operation. When the same operation is tried again, by whatever
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
-from hub.destination import Operation, OperationKind, Outcome, OutcomeStatus
-from hub.redaction import redact
-from hub.store.database import Database, storable
+from hub.destination import Operation, Outcome, OutcomeStatus
+from hub.store.database import Database
+from hub.store.delivery_rows import STANDING, Decided, Standing, booked, given_up, of_operation, outcome_values
 from hub.store.leases import HeldLease
+from hub.store.push_ledger import next_touch
 from hub.store.tables import Delivery, LedgerEntry, Plan, TargetState
 
-__all__ = ["Decided", "Deliveries", "next_touch"]
+__all__ = ["Decided", "Deliveries"]
 
 _CHUNK = 500
 """Keys per IN list: below SQLite's old limit of 999 bound values."""
-_SETTLED = frozenset({OutcomeStatus.ACCEPTED, OutcomeStatus.UNCHANGED})
-_FAILED = frozenset({OutcomeStatus.INVALID, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN})
 _SENDING = "sending"
-_LONGEST_REQUEST = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """An operation, the hash of its values, and what became of it."""
-
-    operation: Operation
-    payload_hash: str
-    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +53,6 @@ class _Attempt:
             "intended_at": self.at,
             "decided_at": None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """What a ledger entry says of earlier deliveries; of none, when there is no entry."""
-
-    key: str
-    outcome: str = ""
-    accepted_hash: str | None = None
-    attempted_hash: str | None = None
-    doubtful: bool = False
-    remote_id: str | None = None
-    version: int = 0
-    failures: int = 0
-    first_failed_at: dt.datetime | None = None
-
-
-_STANDING = tuple(getattr(LedgerEntry, entry.name) for entry in fields(_Standing))
 
 
 class Deliveries:
@@ -143,7 +113,7 @@ class Deliveries:
         _insert(
             session,
             Delivery,
-            [_of_operation(attempt.plan, *row[:2]) | row[2] for row in rows if row[0].id not in known],
+            [of_operation(attempt.plan, *row[:2]) | row[2] for row in rows if row[0].id not in known],
         )
         _update(session, Delivery, [row[2] for row in rows if row[0].id in known])
 
@@ -178,13 +148,13 @@ class Deliveries:
             with self._database.write() as session:
                 lease.confirm(session)
                 rows = list(session.scalars(query.limit(_CHUNK)))
-                self._decide(session, plan, [_given_up(row, reason) for row in rows], self._now())
+                self._decide(session, plan, [given_up(row, reason) for row in rows], self._now())
             count += len(rows)
             if len(rows) < _CHUNK:
                 return count
 
     def _decide(self, session: Session, plan: Plan, decided: Sequence[Decided], now: dt.datetime) -> None:
-        _update(session, Delivery, [_outcome_values(item, now) for item in decided])
+        _update(session, Delivery, [outcome_values(item, now) for item in decided])
         # What was put off changed nothing at the destination: the ledger stays as it is.
         booked = [item for item in decided if item.outcome.status is not OutcomeStatus.DEFERRED]
         touched = next_touch(session, plan.connection, plan.target) if booked else 0
@@ -198,10 +168,9 @@ class Deliveries:
             col(LedgerEntry.target) == plan.target,
             col(LedgerEntry.key).in_(keys),
         )
-        known = {row.key: _Standing(*row) for row in session.execute(select(*_STANDING).where(*where))}
+        known = {row.key: Standing(*row) for row in session.execute(select(*STANDING).where(*where))}
         rows = [
-            _booked(known.get(item.operation.key, _Standing(item.operation.key)), plan, item, now)
-            | {"touched": touched}
+            booked(known.get(item.operation.key, Standing(item.operation.key)), plan, item, now) | {"touched": touched}
             for item in chunk
         ]
         _insert(session, LedgerEntry, [row for row in rows if row["key"] not in known])
@@ -277,49 +246,6 @@ class Deliveries:
                     .values(outcome=OutcomeStatus.DEFERRED.value, doubtful=False, touched=touched)
                 )
 
-    def ledger(self, connection: str, target: str, *, chunk: int = 10_000) -> Iterator[Sequence[LedgerEntry]]:
-        """Yield what a target last accepted, ordered by key, in chunks (memory does not grow with the ledger)."""
-        after = ""
-        while True:
-            query = select(LedgerEntry).where(
-                col(LedgerEntry.connection) == connection,
-                col(LedgerEntry.target) == target,
-                col(LedgerEntry.key) > after,
-            )
-            with self._database.read() as session:
-                entries = list(session.scalars(query.order_by(col(LedgerEntry.key)).limit(chunk)))
-            if not entries:
-                return
-            yield entries
-            after = entries[-1].key
-
-    def ledger_rows(self, connection: str, target: str) -> int:
-        """Return how many rows of a target the ledger knows."""
-        query = select(func.count()).select_from(LedgerEntry)
-        query = query.where(col(LedgerEntry.connection) == connection, col(LedgerEntry.target) == target)
-        with self._database.read() as session:
-            return int(session.scalar(query) or 0)
-
-    def ledger_columns(
-        self, connection: str, target: str, names: Sequence[str], *, after: int = -1, chunk: int = 50_000
-    ) -> Iterator[Sequence[Sequence[Any]]]:
-        """Yield columns of what a target last accepted, in chunks, for those who compare all of it.
-
-        Args:
-            connection, target: whose.
-            names: the columns.
-            after: only rows that were touched later than this.
-            chunk: rows at once.
-        """
-        query = select(*(getattr(LedgerEntry, name) for name in names)).where(
-            col(LedgerEntry.connection) == connection,
-            col(LedgerEntry.target) == target,
-            col(LedgerEntry.touched) > after,
-        )
-        with self._database.read() as session:
-            for part in session.execute(query.execution_options(yield_per=chunk)).tuples().partitions():
-                yield list(zip(*part, strict=True))
-
     def find(
         self,
         *,
@@ -337,30 +263,6 @@ class Deliveries:
                 query = query.where(getattr(Delivery, name) == value)
         with self._database.read() as session:
             return list(session.scalars(query))
-
-    def entries(self, deliveries: Sequence[Delivery]) -> Mapping[tuple[str, str, str], LedgerEntry]:
-        """Return what the ledger knows of the rows of these deliveries, by connection, target and key."""
-        found: dict[tuple[str, str, str], LedgerEntry] = {}
-        with self._database.read() as session:
-            for chunk in _chunks(deliveries):
-                query = select(LedgerEntry).where(col(LedgerEntry.key).in_({one.key for one in chunk}))
-                query = query.where(col(LedgerEntry.connection).in_({one.connection for one in chunk}))
-                for entry in session.scalars(query):
-                    found[entry.connection, entry.target, entry.key] = entry
-        return found
-
-    def failing(self) -> Mapping[str, Mapping[str, int]]:
-        """Return how many rows of each sync are not as they should be, by the outcome of what was tried last."""
-        query = (
-            select(col(LedgerEntry.sync), col(LedgerEntry.outcome), func.count())
-            .where(col(LedgerEntry.first_failed_at).is_not(None))
-            .group_by(col(LedgerEntry.sync), col(LedgerEntry.outcome))
-        )
-        found: dict[str, dict[str, int]] = {}
-        with self._database.read() as session:
-            for sync, outcome, count in session.execute(query).tuples():
-                found.setdefault(sync, {})[outcome] = count
-        return found
 
     def outcomes(self, run_id: str) -> dict[str, int]:
         """Return how many deliveries of a run ended how."""
@@ -401,13 +303,6 @@ class Deliveries:
             return list(session.scalars(select(TargetState)))
 
 
-def next_touch(session: Session, connection: str, target: str) -> int:
-    """Return the number under which a transaction changes a target's ledger; the target's lease makes it unique."""
-    query = select(func.max(col(LedgerEntry.touched)))
-    query = query.where(col(LedgerEntry.connection) == connection, col(LedgerEntry.target) == target)
-    return int(session.scalar(query) or 0) + 1
-
-
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for start in range(0, len(items), _CHUNK):
         yield items[start : start + _CHUNK]
@@ -425,74 +320,3 @@ def _update(session: Session, table: type[SQLModel], rows: Sequence[Mapping[str,
     """Update rows by the primary key that each holds."""
     if rows:
         session.execute(update(table), rows)
-
-
-def _of_operation(plan: Plan, operation: Operation, digest: str) -> dict[str, object]:
-    return {
-        "connection": plan.connection,
-        "target": plan.target,
-        "key": operation.key,
-        "customer_id": operation.customer_id,
-        "operation": operation.kind.value,
-        "payload_hash": digest,
-        "code": "",
-        "message": "",
-        "request": "",
-        "response": "",
-    }
-
-
-def _given_up(row: Delivery, reason: Outcome) -> Decided:
-    kind = OperationKind(row.operation)
-    operation = Operation(row.id, "", kind, row.key, {}, row.customer_id, row.remote_id)
-    outcome = Outcome(row.id, OutcomeStatus.UNKNOWN, reason.code, reason.message)
-    return Decided(operation, row.payload_hash, outcome)
-
-
-def _outcome_values(item: Decided, now: dt.datetime) -> dict[str, object]:
-    outcome = item.outcome
-    failed = outcome.status in _FAILED
-    return {
-        "id": item.operation.id,
-        "request": _request_of(item.operation) if failed else "",
-        "response": storable(outcome.response) if failed else "",
-        "outcome": outcome.status.value,
-        "code": storable(outcome.code),
-        "message": storable(outcome.message),
-        "http_status": outcome.http_status,
-        "remote_id": storable(outcome.remote_id),
-        "decided_at": now,
-    }
-
-
-def _request_of(operation: Operation) -> str:
-    """What was sent of a row that failed, as it may be shown: values that look personal are masked."""
-    values = json.dumps(dict(operation.values), default=str, ensure_ascii=False)
-    return storable(redact(values))[:_LONGEST_REQUEST]
-
-
-def _booked(before: _Standing, plan: Plan, item: Decided, now: dt.datetime) -> dict[str, object]:
-    """What is now known of the destination's row: the ledger entry's values."""
-    operation, outcome = item.operation, item.outcome
-    attempted = None if operation.kind is OperationKind.DELETE else item.payload_hash
-    settled = outcome.status in _SETTLED
-    again = before.attempted_hash == attempted
-    # Without an answer the next try is the same operation; whoever answered may remember the id, so it is a new one.
-    repeated = again and before.outcome == OutcomeStatus.UNKNOWN
-    return {
-        "connection": plan.connection,
-        "target": plan.target,
-        "key": operation.key,
-        "sync": plan.sync,
-        "customer_id": operation.customer_id,
-        "accepted_hash": attempted if settled else before.accepted_hash,
-        "attempted_hash": attempted,
-        "doubtful": not settled and (before.doubtful or outcome.status is OutcomeStatus.UNKNOWN),
-        "outcome": outcome.status.value,
-        "code": storable(outcome.code),
-        "remote_id": storable(outcome.remote_id) or before.remote_id,
-        "version": before.version + (not repeated),
-        "failures": 0 if settled else before.failures + 1 if again else 1,
-        "first_failed_at": None if settled else (before.first_failed_at if again else None) or now,
-        "changed_at": now,
-    }

@@ -24,6 +24,7 @@ from hub.store.deliveries import Deliveries
 from hub.store.forgotten import Forgotten
 from hub.store.leases import Leases
 from hub.store.packages import Packages
+from hub.store.push_ledger import PushLedger
 from hub.store.runs import Runs
 from hub.store.snapshots import Snapshots
 from hub.store.tables import AuditEntry
@@ -37,7 +38,7 @@ class Store:
 
     Attributes:
         database: read and write transactions.
-        runs, leases, packages, deliveries, corrections, audience, alerts, decisions, snapshots, forgotten, tokens: what the tables hold, by topic.
+        runs, leases, packages, deliveries, ledger, corrections, audience, alerts, decisions, snapshots, forgotten, tokens: what the tables hold, by topic.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Store:
         self.leases = Leases(database, now)
         self.packages = Packages(database, now)
         self.deliveries = Deliveries(database, now)
+        self.ledger = PushLedger(database)
         self.alerts = Alerts(database, now)
         self.audience = Audience(database, now)
         self.corrections = Corrections(database, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from hub.context import Hub
 from hub.destination import Operation, Outcome
 from hub.errors import RetryError, StreamError
 from hub.pipeline.push import push
+from hub.show.screen import Screen
 
 PEOPLE = [Person(name) for name in "abcdef"]
 CONNECTIONS = dict.fromkeys(("good", "bad", "forbidden", "down"), 'plugin = "crm"')
@@ -46,6 +48,13 @@ def screen_of(hub: Hub) -> dict[str, dict[str, Any]]:
     return {sync["target"].split("/")[0]: sync for sync in document["syncs"]}
 
 
+def page_of(hub: Hub) -> str:
+    """The screen of `hub status`."""
+    page = io.StringIO()
+    status(cast("Session", Looking(hub))).show(Screen(page))
+    return page.getvalue()
+
+
 def test_a_bad_day(tmp_path: Path, crm: Crm, clock: Wall) -> None:
     began = clock.now
 
@@ -68,10 +77,13 @@ def test_a_bad_day(tmp_path: Path, crm: Crm, clock: Wall) -> None:
     syncs = [sync_to(name) for name in CONNECTIONS]
     with desk(tmp_path, crm, *syncs, clock=clock, connections=CONNECTIONS) as hub:
         publish_people(hub, PEOPLE)
-        for _ in range(8):
+        for hour in range(8):
             reports = push(hub).syncs
+            if hour == 3:
+                outage = screen_of(hub)["down"]
+                assert (outage["state"], outage["failing"]) == ("failed", {"deferred": 6})
             clock.advance(hours=1)
-        told = screen_of(hub)
+        told, page = screen_of(hub), page_of(hub)
         assert [report.state for report in reports] == ["succeeded", "partial", "failed", "succeeded"]
         assert set(crm.holds("people")) == set(crm.holds("points")) == set("abcdef")
         assert set(crm.holds("ledgered")) == set("abdef")
@@ -79,7 +91,11 @@ def test_a_bad_day(tmp_path: Path, crm: Crm, clock: Wall) -> None:
         assert told["bad"]["failing"] == {"rejected": 1}
         assert "revoked" in told["forbidden"]["error"]
         assert [alert["kind"] for alert in told["forbidden"]["alerts"]] == ["stopped"]
+        assert told["forbidden"]["failing"] == {"deferred": 6}
         assert told["down"]["alerts"] == []
+        assert len(page.splitlines()) < 30, "one screen"
+        assert page.count("The permission was revoked.") == 1
+        assert "Why rows of sync2 are not there: hub deliveries --sync sync2" in page
         runs = [run.state for run in hub.store.runs.list(stage="push", subject="sync4")]
         assert runs == ["succeeded"] * 2 + ["failed"] * 6
     assert crm.booked_twice() == []

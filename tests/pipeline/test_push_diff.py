@@ -90,7 +90,7 @@ def test_nothing_changed_means_no_call_no_plan_and_no_snapshot(tmp_path: Path, c
 
 def entries(hub: Hub, target: str = "people") -> list[LedgerEntry]:
     """What the ledger knows of a target."""
-    return [entry for chunk in hub.store.deliveries.ledger("crm", target) for entry in chunk]
+    return [entry for chunk in hub.store.ledger.entries("crm", target) for entry in chunk]
 
 
 def test_only_mapped_values_are_compared(tmp_path: Path, crm: Crm) -> None:

@@ -87,7 +87,7 @@ class Story:
         with self._hub() as hub:
             return [
                 (entry.key, entry.accepted_hash, entry.outcome, entry.remote_id)
-                for chunk in hub.store.deliveries.ledger(where["to"], where["target"])
+                for chunk in hub.store.ledger.entries(where["to"], where["target"])
                 for entry in chunk
             ]
 

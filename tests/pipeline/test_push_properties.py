@@ -73,7 +73,7 @@ def tell(folder: Path, sync: str, story: list[tuple[dict[str, str], list[str]]])
         sending = hub.store.deliveries.find(outcome="sending")
         assert not sending
         target = hub.settings.syncs["sync1"].target
-        chunks = hub.store.deliveries.ledger("crm", target)
+        chunks = hub.store.ledger.entries("crm", target)
         return crm, {entry.key: entry.outcome for chunk in chunks for entry in chunk}
 
 

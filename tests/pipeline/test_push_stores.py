@@ -41,7 +41,7 @@ def test_rows_and_ledger_through_a_refusal_a_kill_and_a_pruning(
         rows = {(row.target, row.key): row for row in hub.store.deliveries.find(limit=100)}
         assert rows["people", "e"].attempts == 2
         assert rows["points", "e"].code == "interrupted"
-        ledger = {entry.key: entry for chunk in hub.store.deliveries.ledger("crm", "people") for entry in chunk}
+        ledger = {entry.key: entry for chunk in hub.store.ledger.entries("crm", "people") for entry in chunk}
         assert {key: (e.outcome, e.version, e.failures) for key, e in ledger.items()} == {
             **dict.fromkeys("acde", ("accepted", 1, 0)),
             "b": ("rejected", 2, 2),
