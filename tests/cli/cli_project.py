@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -131,3 +132,26 @@ def run_process(*arguments: str, cwd: Path, **environment: str) -> subprocess.Co
         text=True,
         timeout=120,
     )
+
+
+@dataclass(frozen=True)
+class RunOnce:
+    """The folder in which every stage was run by one process, and what that process wrote into pipes."""
+
+    folder: Path
+    out: str
+    err: str
+
+
+def the_run(folder: Path) -> RunOnce:
+    """Run every stage in a new folder, unless another worker has done it or is doing it."""
+    folder.mkdir(exist_ok=True)
+    told = folder / "told.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            write_project(folder)
+            done = run_process("run", "--as-of", "2026-04-01", cwd=folder)
+            assert done.returncode == 0, done.stderr
+            told.write_text(json.dumps({"out": done.stdout, "err": done.stderr}))
+    return RunOnce(folder, **json.loads(told.read_text()))

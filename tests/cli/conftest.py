@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_project import INSTALLED, SECRET, Project, run_process, write_project
+from cli_project import INSTALLED, SECRET, Project, RunOnce, the_run
 
 from hub.plugins import installed_plugins
 
@@ -27,18 +28,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.fixture(scope="session")
-def _run_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ran")
-    write_project(folder)
-    done = run_process("run", "--as-of", "2026-04-01", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> RunOnce:
+    """``hub run`` for 1 April 2026 as a process of its own, one for all workers of a test run."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return the_run(shared / "ran-for-cli")
 
 
 @pytest.fixture
-def ran(project: Project, _run_once: Path) -> Project:
+def ran(project: Project, run_once: RunOnce) -> Project:
     """A project in which every stage has been run, for 1 April 2026."""
     for name in (".hub", "tags.jsonl"):
-        copy = shutil.copytree if (_run_once / name).is_dir() else shutil.copy
-        copy(_run_once / name, project.folder / name)
+        copy = shutil.copytree if (run_once.folder / name).is_dir() else shutil.copy
+        copy(run_once.folder / name, project.folder / name)
     return project

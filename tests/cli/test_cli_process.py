@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_project import PROGRAM, process_environment, run_process, write_project
+from cli_project import PROGRAM, Project, RunOnce, process_environment, run_process, write_project
 
 MOST_SECONDS = 0.6
 HEAVY = ("duckdb", "sqlmodel", "sqlalchemy", "pyarrow", "httpx", "numpy", "pydantic")
@@ -27,7 +27,8 @@ def cpu_seconds(*arguments: str, cwd: Path) -> float:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("ingest", "--help"), ("--version",)], ids=" ".join)
 def test_help_answers_at_once(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    assert min(cpu_seconds(*arguments, cwd=tmp_path) for _ in range(3)) < MOST_SECONDS
+    # Once is enough, if it was not held up by something else the machine did.
+    assert any(cpu_seconds(*arguments, cwd=tmp_path) < MOST_SECONDS for _ in range(3))
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:
@@ -38,23 +39,17 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_pipe_gets_no_progress_and_no_colour(tmp_path: Path) -> None:
-    write_project(tmp_path)
-
-    done = run_process("run", cwd=tmp_path)
-
-    assert done.returncode == 0
-    assert done.stderr == ""
-    assert "\x1b" not in done.stdout
+def test_a_pipe_gets_no_progress_and_no_colour(run_once: RunOnce) -> None:
+    assert run_once.err == ""
+    assert "push" in run_once.out.lower()
+    assert "\x1b" not in run_once.out
 
 
-def test_rows_are_not_folded_in_a_pipe(tmp_path: Path) -> None:
-    write_project(tmp_path)
+def test_rows_are_not_folded_in_a_pipe(ran: Project) -> None:
     environment = {name: value for name, value in process_environment().items() if name != "COLUMNS"}
-    subprocess.run([*PROGRAM, "run"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
 
     done = subprocess.run(
-        [*PROGRAM, "status"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        [*PROGRAM, "status"], cwd=ran.folder, env=environment, capture_output=True, text=True, timeout=120
     )
 
     publish = next(line for line in done.stdout.splitlines() if line.startswith("publish"))
@@ -118,15 +113,14 @@ def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
-def test_a_signal_releases_leases_and_closes_the_run(tmp_path: Path, number: int, code: int) -> None:
-    write_project(tmp_path)
-    fifo = tmp_path / "shop.json"
+def test_a_signal_releases_leases_and_closes_the_run(project: Project, number: int, code: int) -> None:
+    fifo = project.folder / "shop.json"
     fifo.unlink()
     os.mkfifo(fifo)  # the plugin's read hangs, as a slow platform would
     with (
         subprocess.Popen(
             [*PROGRAM, "ingest", "pos", "--stream", "customers"],
-            cwd=tmp_path,
+            cwd=project.folder,
             env=process_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -140,8 +134,7 @@ def test_a_signal_releases_leases_and_closes_the_run(tmp_path: Path, number: int
     assert process.returncode == code
     assert "Traceback" not in errors
     fifo.unlink()
-    write_project(tmp_path)
-    again = run_process("ingest", "pos", "--stream", "customers", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    states = run_process("runs", "--stage", "ingest", cwd=tmp_path).stdout
-    assert "interrupted" in states
+    project.save()
+    again = project.run("ingest", "pos", "--stream", "customers")
+    assert again.code == 0, again.err
+    assert "interrupted" in project.run("runs", "--stage", "ingest").out
