@@ -61,19 +61,28 @@ class BulkSession:
             UnfitError: it has columns that would lose something.
             DBAPIError: the database refuses.
         """
+        cursor = self._connection.cursor()
         try:
-            with self._connection.cursor() as cursor:
-                if self._dialect == "sqlite":
-                    cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_LOOK_AHEAD)})
-                cursor.execute(_written(query, self._dialect))
-                answer: pa.Table = cursor.fetch_arrow_table()
+            if self._dialect == "sqlite":
+                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_LOOK_AHEAD)})
+            cursor.execute(_written(query, self._dialect))
+            answer: pa.Table = cursor.fetch_arrow_table()
         except self._error as error:
             raise DBAPIError(None, None, error) from error
         except (OSError, pa.ArrowException) as error:  # a later row does not have the type the first ones told
             raise UnfitError(str(error)) from None
+        finally:
+            self._close(cursor)
         return pa.table(
             [self._faithful(answer.column(place)) for place in range(answer.num_columns)], names=answer.column_names
         )
+
+    def _close(self, cursor: Any) -> None:
+        try:
+            cursor.close()
+        except self._error:
+            # SQLite's driver tells a failure once more when the statement is closed, and then counts it as open for ever.
+            cursor._closed = True
 
     def _faithful(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
         if isinstance(column.type, pa.OpaqueType) and column.type.type_name == "numeric":

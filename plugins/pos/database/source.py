@@ -81,7 +81,9 @@ class DatabaseSource(Source):
         engine = open_engine(self.config, self.runtime.base)
         try:
             with engine.connect() as connection:
-                checks = [Check("database answers", ok=True, message=f"{engine.dialect.name}, read-only session")]
+                way = "read by columns" if is_bulk(self.config) else "read by rows"
+                message = f"{engine.dialect.name}, read-only session, {way}"
+                checks = [Check("database answers", ok=True, message=message)]
                 return [*checks, *check_required(connection, self.mapping), *check_columns(connection, self.mapping)]
         except SQLAlchemyError as error:
             return [Check("database answers", ok=False, message=_told(error))]

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from queue import SimpleQueue
 from typing import TypeVar
-
-import duckdb
 
 from plugins.pos.tickets.assembly import Assembled, Rows, assemble, workbench
 from plugins.pos.tickets.rules import Clock, Words
@@ -36,21 +32,15 @@ def assembled(
         spill: folder for what does not fit into memory.
     """
     waiting: deque[tuple[P, Future[Assembled]]] = deque()
-    with ExitStack() as stack:
-        free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
-        for _ in range(_BENCHES if ahead else 1):
-            free.put(stack.enter_context(workbench(threads=1 if ahead else 2, spill=spill)))
-        pool = stack.enter_context(ThreadPoolExecutor(_BENCHES, thread_name_prefix="tickets"))
 
-        def work(rows: Rows | None, clock: Clock) -> Assembled:
-            if rows is None:
-                return Assembled({})
-            bench = free.get()
-            try:
-                return assemble(bench, rows, words, clock)
-            finally:
-                free.put(bench)
+    def work(rows: Rows | None, clock: Clock) -> Assembled:
+        if rows is None:
+            return Assembled({})
+        # A bench of its own for each page: what DuckDB and the allocator keep of one page does not add up over thousands.
+        with workbench(threads=1 if ahead else 2, spill=spill) as bench:
+            return assemble(bench, rows, words, clock)
 
+    with ThreadPoolExecutor(_BENCHES, thread_name_prefix="tickets") as pool:
         source, problem = iter(pages), None
         while True:
             try:
