@@ -19,7 +19,8 @@ def number_evidence(work: Workspace) -> None:
         "p",
         """SELECT (row_number() OVER (ORDER BY profile) - 1)::INTEGER AS no, profile, sound, surname, name_kind,
                   coalesce(gender, title_gender) AS gender,
-                  CASE WHEN birthday_rank >= 4 AND NOT lunar AND birthday[1] <> '-' THEN birthday END AS birthday
+                  CASE WHEN birthday_rank >= 4 AND NOT lunar AND birthday[1] <> '-' THEN birthday END AS birthday,
+                  CASE WHEN NOT lunar THEN birthday END AS born
            FROM profile""",
     )
     work.make(

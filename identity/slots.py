@@ -2,7 +2,8 @@
 
 Groups that asserted evidence has made meet on a value. Those of one sounded name share a slot. A surname with a title
 (王女士) goes with the only full name it fits. A group without a name goes with the only name there is, unless a login
-of its own speaks for a second person; where nothing decides it stays apart, as a candidate.
+of its own speaks for a second person, or a birthday that cannot be that person's; where nothing decides it stays apart, as
+a candidate.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def _name_groups(work: Workspace) -> None:
                       min(surname) {_FULL} AS surname, max(surname) {_FULL} AS last_surname,
                       min(surname) {_TITLED} AS title, max(surname) {_TITLED} AS last_title,
                       CASE WHEN min(gender) = max(gender) THEN min(gender) END AS gender,
-                      CASE WHEN min(birthday) = max(birthday) THEN min(birthday) END AS birthday
+                      CASE WHEN min(birthday) = max(birthday) THEN min(birthday) END AS birthday,
+                      CASE WHEN min(born) = max(born) THEN min(born) END AS born
                FROM group_of AS g JOIN p ON p.no = g.profile GROUP BY g."group"
            ), several AS (
                SELECT "group" FROM said WHERE sound <> last_sound OR surname <> last_surname OR title <> last_title
@@ -71,7 +73,7 @@ def _name_groups(work: Workspace) -> None:
                FROM counted WHERE name_kind = 'title' GROUP BY "group"
            )
            SELECT said."group", size, coalesce(full_name.best.sound, said.sound) AS sound,
-                  coalesce(full_name.best.surname, said.surname, title.best.surname, said.title) AS surname, gender, birthday
+                  coalesce(full_name.best.surname, said.surname, title.best.surname, said.title) AS surname, gender, birthday, born
            FROM said LEFT JOIN full_name ON full_name."group" = said."group"
            LEFT JOIN title ON title."group" = said."group" """,
     )
@@ -164,8 +166,8 @@ def _find_opposed(work: Workspace) -> None:
 def _assign(work: Workspace) -> None:
     work.make(
         "claim",
-        """SELECT met.value, met."group", named.size, named.sound, named.surname, named.gender, tenure.tenure,
-                  rival."group" IS NOT NULL AS rival, opposed.value IS NOT NULL AS opposed
+        """SELECT met.value, met."group", named.size, named.sound, named.surname, named.gender, named.born,
+                  tenure.tenure, rival."group" IS NOT NULL AS rival, opposed.value IS NOT NULL AS opposed
            FROM met JOIN group_name AS named ON named."group" = met."group"
            JOIN tenure ON tenure.value = met.value AND tenure."group" = met."group"
            LEFT JOIN rival ON rival.value = met.value AND rival."group" = met."group"
@@ -173,12 +175,13 @@ def _assign(work: Workspace) -> None:
     )
     work.make(
         "value_name",
-        """SELECT value, tenure, sound, surname, CASE WHEN count(DISTINCT gender) = 1 THEN min(gender) END AS gender
+        """SELECT value, tenure, sound, surname, CASE WHEN count(DISTINCT gender) = 1 THEN min(gender) END AS gender,
+                  CASE WHEN min(born) = max(born) THEN min(born) END AS born
            FROM claim WHERE sound IS NOT NULL GROUP BY value, tenure, sound, surname""",
     )
     work.make(
-        "person",
-        f"""SELECT value, "group", size, tenure, opposed, CASE
+        "likely_person",
+        f"""SELECT value, "group", size, tenure, opposed, born, sound IS NOT NULL AS named, CASE
                 WHEN opposed THEN NULL
                 WHEN sound IS NOT NULL THEN sound
                 WHEN rival THEN NULL
@@ -195,11 +198,31 @@ def _assign(work: Workspace) -> None:
                         AND value_name.tenure = claim.tenure AND coalesce(value_name.gender = claim.gender, true)
                        WHERE claim.sound IS NULL GROUP BY ALL) USING (value, "group")""",
     )
+    # Whoever says nothing of the name may still say that it is somebody else.
+    work.make(
+        "person",
+        f"""SELECT one.value, one."group", one.size, one.tenure, one.opposed, CASE WHEN NOT {_OTHER_BIRTHDAY} THEN one.who END AS who,
+                   {_OTHER_BIRTHDAY} AS other_born
+            FROM likely_person AS one LEFT JOIN (
+                SELECT value, tenure, sound, CASE WHEN min(born) = max(born) THEN min(born) END AS born
+                FROM value_name GROUP BY value, tenure, sound
+            ) AS owner ON NOT one.named AND owner.value = one.value AND owner.tenure = one.tenure AND owner.sound = one.who""",
+    )
     work.make(
         "slot",
         """SELECT *, min("group") OVER (PARTITION BY value, coalesce(who, "group"::VARCHAR)) AS slot FROM person""",
     )
 
+
+def _day(owner: str) -> str:
+    """SQL: a birthday as a date; without its year where one of the two has none."""
+    return f"try_cast(if('-' IN (one.born[1], owner.born[1]), '2000-' || right({owner}.born, 5), {owner}.born) AS DATE)"
+
+
+_OTHER_BIRTHDAY = f"""coalesce(right(one.born, 5) <> right(owner.born, 5)
+    AND NOT coalesce(abs(date_diff('day', {_day("one")}, {_day("owner")})) BETWEEN 20 AND 50, false), false)"""
+"""SQL: two birthdays that cannot be one person's, much as :func:`identity.normalise.birthdays_agree` says; a year is easily
+mistyped, and a day of the other calendar is 20 to 50 days off."""
 
 _FITTING_NAME = """CASE WHEN fits = 1 THEN fitting WHEN names IS NULL AND titles = 1 THEN '#' || tenure
                         WHEN names IS NULL THEN '#' || tenure || surname END"""
@@ -216,7 +239,7 @@ def _refuse(work: Workspace) -> None:
         """INSERT INTO refusal
            WITH part AS (
                SELECT value, slot, sum(size) AS size, min(tenure) AS tenure, bool_or(opposed) AS opposed,
-                      bool_or(who IS NULL OR who[1] = '#') AS nameless
+                      bool_or(other_born) AS other_born, bool_or(who IS NULL OR who[1] = '#') AS nameless
                FROM slot GROUP BY value, slot
            ), main AS (
                SELECT value, min({nameless: nameless, rank: -size, slot: slot, tenure: tenure}) AS first
@@ -225,6 +248,7 @@ def _refuse(work: Workspace) -> None:
            SELECT least(first.slot, part.slot), greatest(first.slot, part.slot), value,
                   CASE WHEN part.opposed THEN 'contradicted' WHEN part.tenure <> first.tenure THEN 'other_owner'
                        WHEN rival.value IS NOT NULL THEN 'other_account'
+                       WHEN part.other_born THEN 'birthdays_differ'
                        WHEN part.nameless OR first.nameless THEN 'unclear_owner' ELSE 'names_differ' END,
                   false
            FROM main JOIN part USING (value)

@@ -31,7 +31,7 @@ KIND_WORDS: _Words = {
 
 RULE_WORDS: _Words = {
     "names_differ": {"zh": "姓名不同", "en": "the names differ"},
-    "birthdays_differ": {"zh": "已核实的生日不同", "en": "the assured birthdays differ"},
+    "birthdays_differ": {"zh": "生日不同", "en": "the birthdays differ"},
     "limit": {"zh": "合并后同类标识超过上限", "en": "one customer may not have so many identifiers of one kind"},
     "too_large": {"zh": "合并后客户过大，需人工复核", "en": "the customer would become too large; it waits for review"},
     "late_bridge": {

@@ -72,6 +72,28 @@ def test_a_title_of_the_wrong_gender_does_not_fit() -> None:
     assert len(partition(people, ids)) == 2
 
 
+@pytest.mark.parametrize(
+    ("theirs", "together"),
+    [
+        ("1961-03-02", False),
+        ("--03-02", False),
+        ("1990-05-17", True),
+        ("1991-05-17", True),
+        ("1990-06-19", True),
+        (None, True),
+    ],
+)
+def test_who_gives_no_name_on_a_familys_phone_is_told_apart_by_the_birthday(
+    theirs: str | None, *, together: bool
+) -> None:
+    """A year is easily mistyped, and a day of the lunar calendar is a month off."""
+    people = profiles(named("pos:1", "王芳", birthday="1990-05-17"), {"profile": "pos:2", "birthday": theirs})
+    ids = identifiers(("pos:1", "phone", phone(1)), ("pos:2", "phone", phone(1)))
+    found = resolve(people, ids)
+    assert (len(groups(found.memberships)) == 1) is together
+    assert found.report.refused == ({} if together else {"birthdays_differ": 1})
+
+
 def test_a_second_login_on_a_typed_phone_is_not_assumed_to_be_the_same_person() -> None:
     ids = identifiers(
         ("pos:1", "phone", phone(1)),
