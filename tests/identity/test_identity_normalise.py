@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,8 +128,8 @@ NUMBERS = st.builds(
 )
 
 
-@settings(deadline=None)
-@given(st.lists(st.one_of(NOISE, NUMBERS), max_size=12))
+@settings(deadline=None, max_examples=examples(15))
+@given(st.lists(st.one_of(NOISE, NUMBERS), min_size=25, max_size=80))
 def test_columns_and_single_values_are_normalised_alike(raw: list[str]) -> None:
     cases = [(which, text) for which in FUNCTIONS for text in raw]
     table = pa.table(
