@@ -1,8 +1,9 @@
 """Planning a push: 1 M and 10 M keys of which 1 % changed, against DuckDB's bare anti-join over the same two tables.
 
-Prints the time of the whole plan (selection, values, comparison, plan file; the ledger comes from its columnar copy and the
-rows that changed since), the time of the bare anti-join, the best of three rounds of each, their ratio, and the peak memory. Fails (exit 1) when the ratio is above 5,
-when the peak is above 1.5 GB, or when the plan is not what was changed.
+Prints the CPU time of the whole plan (selection, values, comparison, plan file; the ledger comes from its columnar copy and the
+rows that changed since) and of the bare anti-join, the best of three rounds of each, their ratio, the same on the clock, and the
+peak memory. Fails (exit 1) when the ratio is above 5, when the peak is above 1.5 GB, or when the plan is not what was changed. The
+ratio is one of CPU times, for both use the same engine and threads, and on a busy machine the clock tells of the neighbours.
 
 Run: .venv/bin/python benchmarks/push_plan.py [KEYS]...      (1000000 10000000)
 """
@@ -100,26 +101,27 @@ def plan(folder: Path, keys: int) -> None:
         # What the reference needs is not the plan's: its own peak is that of the first round.
         peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         joins.append(bare_anti_join(folder, keys))
-    took, bare = min(plans), min(joins)
-    ratio = took / bare
+    took, bare = (min(wall for wall, _ in rounds) for rounds in (plans, joins))
+    used, bare_used = (min(cpu for _, cpu in rounds) for rounds in (plans, joins))
+    ratio = used / bare_used
     print(
-        f"{keys:>12,} keys: plan {took:6.2f} s, bare anti-join {bare:6.2f} s, ratio {ratio:5.1f}, peak {peak / 1e9:.2f} GB",
-        f"({ROUNDS} rounds, load {os.getloadavg()[0]:.1f})",
+        f"{keys:>12,} keys: CPU time of the plan {used:.2f} s, of the bare anti-join {bare_used:.2f} s, ratio {ratio:.1f}; "
+        f"on the clock {took:.2f} s and {bare:.2f} s; peak {peak / 1e9:.2f} GB; best of {ROUNDS}, load {os.getloadavg()[0]:.1f}"
     )
     sys.exit(0 if ratio <= MOST_RATIO and peak <= MOST_BYTES else 1)
 
 
-def planned(folder: Path, keys: int, *, keep: bool) -> float:
-    """Seconds for a whole plan; ``keep`` writes what was compared to files, for the reference."""
+def planned(folder: Path, keys: int, *, keep: bool) -> tuple[float, float]:
+    """Seconds on the clock and of CPU for a whole plan; ``keep`` writes what was compared to files, for the reference."""
     engine = DuckDBEngine(None, folder / "scratch", "512MB")
     views(engine, folder, "traits")
     engine.columns("traits")  # imports what DuckDB needs for parameters, so that both sides begin alike
-    began = time.perf_counter()
+    began = time.perf_counter(), time.process_time()
     with store_of(folder) as store:
         planner = Planner(engine, store, "sync", SYNC, TARGET, Policy(copies=folder / "ledgers"))
         counts = planner.counts()
         planner.write(folder / "plan.parquet")
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began[0], time.process_time() - began[1]
     assert (counts.update, counts.unchanged) == (keys // CHANGED, keys - keys // CHANGED)
     for table in ("desired", "ledger") if keep else ():
         engine.execute(f"COPY {table} TO {literal(str(folder / f'{table}.parquet'))} (FORMAT parquet)")
@@ -127,15 +129,15 @@ def planned(folder: Path, keys: int, *, keep: bool) -> float:
     return took
 
 
-def bare_anti_join(folder: Path, keys: int) -> float:
-    """Seconds for the rows whose key and hash are not in the ledger, from the same rows as files, in the same engine."""
+def bare_anti_join(folder: Path, keys: int) -> tuple[float, float]:
+    """Seconds on the clock and of CPU for the rows whose key and hash are not in the ledger, from the same rows as files, in the same engine."""
     engine = DuckDBEngine(None, folder / "scratch", "512MB")
     desired, ledger = (f"read_parquet({literal(str(folder / f'{table}.parquet'))})" for table in ("desired", "ledger"))
-    began = time.perf_counter()
+    began = time.perf_counter(), time.process_time()
     found = engine.value(
         f"SELECT count(*) FROM (SELECT * FROM {desired} AS d ANTI JOIN (SELECT key, accepted_hash AS hash FROM {ledger}) USING (key, hash))"
     )
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began[0], time.process_time() - began[1]
     engine.close()
     assert found == keys // CHANGED
     return took

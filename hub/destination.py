@@ -111,6 +111,8 @@ class Target:
         idempotent: repeating an operation with the same id changes nothing more.
         readable: whether :meth:`Destination.read_back` works.
         can_look_up: whether :meth:`Destination.look_up` works: for targets that are not idempotent.
+        parallel: several batches may be written at the same time, each through an instance of its own: instances share nothing
+            that they make on the way, such as a tag that is not there yet.
         required: value names every row must have.
         description: one sentence for ``hub describe``.
     """
@@ -124,6 +126,7 @@ class Target:
     idempotent: bool = True
     readable: bool = False
     can_look_up: bool = False
+    parallel: bool = False
     required: tuple[str, ...] = ()
     description: str = ""
 

@@ -166,6 +166,9 @@ class SyncSettings(_Section):
     stale_days: float = Field(
         default=3, gt=0, description="An alert is raised when rows have waited and nothing was sent for so many days."
     )
+    workers: int = Field(
+        default=1, ge=1, le=16, description="Batches sent at the same time, where the target takes several."
+    )
     give_up_days: int = Field(default=14, ge=1, description="A row refused for so long waits until its values change.")
 
     @field_validator("limit", "holdout", mode="before")

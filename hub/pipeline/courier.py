@@ -7,6 +7,7 @@ rows behind it are told as ``deferred`` and planned anew by the next run.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from hub.crashpoints import crash_point
 from hub.destination import Destination, Operation, OperationKind, Outcome, OutcomeStatus, Target
 from hub.errors import HubError, PluginError
 from hub.pipeline.handover import Handover
+from hub.pipeline.push_hands import Hands
 from hub.pipeline.push_plan_file import INVALID_BATCHES, PlannedRow, read_plan
 from hub.pipeline.push_report import SyncReport
 from hub.pipeline.push_select import HELD_REASONS
@@ -55,6 +57,7 @@ class Round:
         run_id: the run that sends.
         lease: the target's lease.
         report: gets the outcomes, and the fault that ended the sending.
+        helpers: more destinations of the same connection, for a target that takes several batches at the same time.
     """
 
     destination: Destination
@@ -67,6 +70,7 @@ class Round:
     run_id: str
     lease: HeldLease
     report: SyncReport
+    helpers: Sequence[Destination] = ()
 
 
 class Courier:
@@ -83,23 +87,29 @@ class Courier:
         self.plan = plan
         self.file = file
         where = f"{plan.connection}/{plan.target}"
-        self.handover = Handover(on.destination, on.target, where, on.secrets, on.sleep)
+        destinations = (on.destination, *on.helpers)
+        handovers = [Handover(one, on.target, where, on.secrets, on.sleep) for one in destinations]
+        self.handover = handovers[0]
+        self.hands = Hands(handovers)
+        self._counting = threading.Lock()
 
     def deliver(self) -> None:
         """Deliver every batch of a new plan; behind a fault, rows are put off."""
-        for number, rows in self._with_progress():
-            if number >= INVALID_BATCHES:
-                self._tell(number, rows, self._not_sendable)
-            elif self.on.report.error is None:
-                self._send(number, rows)
-            else:
-                self._tell(number, rows, self._put_off)
+        with self.hands.at_work():
+            for number, rows in self._with_progress():
+                if number >= INVALID_BATCHES:
+                    self._tell(number, rows, self._not_sendable)
+                elif self.on.report.error is None:
+                    self._send(number, rows)
+                else:
+                    self._tell(number, rows, self._put_off)
 
     def deliver_again(self, batches: Collection[int]) -> None:
         """Deliver these batches once more, with the same ids, until a fault."""
-        for number, rows in self._with_progress():
-            if number in batches and self.on.report.error is None:
-                self._send(number, rows)
+        with self.hands.at_work():
+            for number, rows in self._with_progress():
+                if number in batches and self.on.report.error is None:
+                    self._send(number, rows)
 
     def look_up(self, batches: Collection[int]) -> None:
         """Ask the destination what became of the rows of these batches that have no outcome, and write it down."""
@@ -129,13 +139,19 @@ class Courier:
             self._send_whole(number)
             return
         held = list(rows)
+        self.hands.give(lambda handover: self._send_batch(number, held, handover))
+
+    def _send_batch(self, number: int, held: Sequence[PlannedRow], handover: Handover) -> None:
+        if self.on.report.error is not None:  # while this batch waited for a free hand
+            self._tell(number, held, self._put_off)
+            return
         self._intend(number, held)
         crash_point("push.intended")
-        outcomes = self.handover.send([row.operation for row in held])
+        outcomes = handover.send([row.operation for row in held])
         crash_point("push.sent")
         self._decide((row, outcomes[row.operation.id]) for row in held)
-        if self.handover.error is not None:
-            self._note(self.handover.error)
+        if handover.error is not None:
+            self._note(handover.error)
         crash_point("push.decided")
 
     def _send_whole(self, number: int) -> None:
@@ -168,7 +184,7 @@ class Courier:
             self.handover.error = _out_of_order(self.on.target)
 
     def _note(self, error: HubError) -> None:
-        self.on.report.error = error
+        self.on.report.error = self.on.report.error or error
         if error.code == "endpoint_gone":
             reason = redact(error.message, self.on.secrets)
             self.on.deliveries.switch_off(self.plan.connection, self.plan.target, error.code, reason)
@@ -205,8 +221,9 @@ class Courier:
             self._count(decided)
 
     def _count(self, decided: Sequence[Decided]) -> None:
-        self.on.report.count(item.outcome for item in decided)
-        self.on.progress.advance(self.plan.sync, len(decided))
+        with self._counting:
+            self.on.report.count(item.outcome for item in decided)
+            self.on.progress.advance(self.plan.sync, len(decided))
 
 
 def looked_up(on: Round, operations: Sequence[Operation], since: dt.datetime) -> dict[str, Outcome]:

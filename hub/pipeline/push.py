@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from hub.context import Hub
@@ -271,7 +271,10 @@ class SyncPusher:
     def _plan_and_deliver(self, run: OpenRun, lease: HeldLease) -> None:
         plan = self._seal(run, lease)
         if plan is not None:
-            self._courier(plan, run, lease).deliver()
+            with ExitStack() as opened:
+                many = min(self.sync.workers, plan.batches)
+                helpers = [opened.enter_context(self.hub.destination(self.sync.to)) for _ in range(many - 1)]
+                Courier(self._round(run, lease, helpers), plan, self._file(plan)).deliver()
             self._close(plan, lease)
 
     def _seal(self, run: OpenRun, lease: HeldLease) -> Plan | None:
@@ -324,7 +327,7 @@ class SyncPusher:
     def _courier(self, plan: Plan, run: OpenRun, lease: HeldLease) -> Courier:
         return Courier(self._round(run, lease), plan, self._file(plan))
 
-    def _round(self, run: OpenRun, lease: HeldLease) -> Round:
+    def _round(self, run: OpenRun, lease: HeldLease, helpers: Sequence[Destination] = ()) -> Round:
         return Round(
             destination=self.destination,
             target=self.target,
@@ -336,6 +339,7 @@ class SyncPusher:
             run_id=run.id,
             lease=lease,
             report=self.report,
+            helpers=helpers,
         )
 
     def _close(self, plan: Plan, lease: HeldLease) -> None:

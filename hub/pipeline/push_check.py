@@ -57,6 +57,8 @@ def _mode_problems(sync: SyncSettings, target: Target) -> Iterator[tuple[str, st
             "mode",
             f"{sync.mode!r} is not offered by target {target.name}; it takes {', '.join(sorted(target.modes))}.",
         )
+    if sync.workers > 1 and not target.parallel:
+        yield "workers", f"target {target.name} takes one batch at a time; leave it at 1."
     if sync.key not in target.keys:
         yield "key", f"{sync.key!r} is no key of target {target.name}; it takes {', '.join(target.keys)}."
 

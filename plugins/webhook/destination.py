@@ -75,6 +75,7 @@ class WebhookDestination(Destination):
                 Title("逐条事件", "One event per request"),
                 keys=("customer_id",),
                 batch_size=_EVENTS_PER_WRITE,
+                parallel=True,
                 description="Each customer change is one CloudEvent in one signed request.",
             ),
             Target(
@@ -82,6 +83,7 @@ class WebhookDestination(Destination):
                 Title("批量事件", "Events in batches"),
                 keys=("customer_id",),
                 batch_size=self._settings.batch_size,
+                parallel=True,
                 description="Customer changes travel together as a CloudEvents batch in one signed request.",
             ),
         ]

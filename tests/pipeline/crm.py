@@ -39,6 +39,7 @@ TARGETS = (
     Target("points", _TITLE, keys=_KEYS, batch_size=2, idempotent=False),
     Target("ledgered", _TITLE, keys=_KEYS, batch_size=2, idempotent=False, can_look_up=True),
     Target("audience", _TITLE, keys=_KEYS, modes=frozenset({Mode.MIRROR}), batch_size=None, whole_set=True),
+    Target("many", _TITLE, keys=_KEYS, batch_size=2, parallel=True),
     Target("named", _TITLE, keys=_KEYS, required=("name",)),
 )
 
