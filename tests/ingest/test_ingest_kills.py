@@ -63,11 +63,16 @@ def test_kills_in_the_middle_of_a_full_read_lose_no_deletion(tmp_path: Path, cle
     assert killed_shop.outcome(tmp_path) == clean
 
 
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many calls a whole run makes."""
+    return calls_of(killed_shop.work, tmp_path_factory.mktemp("counted"), 1, 0)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_kill_at_a_random_instant_changes_nothing_in_the_end(
-    seed: int, tmp_path: Path, clean: dict[str, object]
+    seed: int, tmp_path: Path, clean: dict[str, object], calls: int
 ) -> None:
-    calls = calls_of(killed_shop.work, tmp_path / "counted", 1, 0)
     chance = random.Random(seed)
     home = tmp_path / "killed"
     for step in range(3):

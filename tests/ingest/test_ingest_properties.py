@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy import MORNING, Feed, Toy, at, facts, member
 
+from hub.columns import tables_of
 from hub.pipeline.ingest import ingest
 from hub.pipeline.package import Buffer, write_files
 from hub.records import Customer
@@ -87,17 +90,28 @@ def test_any_history_ends_in_the_model_s_tables_however_it_is_cut(
     assert len(found.get("profiles_identifiers", [])) == len(model.rows)
 
 
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
+    """A warehouse with nothing in it, one for all examples."""
+    engine = DuckDBEngine(None, tmp_path_factory.mktemp("scratch"))
+    prepare(engine)
+    yield engine
+    engine.close()
+
+
 @settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     known=st.lists(pages(deletions=False), max_size=2),
     history=st.lists(pages(deletions=False), min_size=2, max_size=5),
 )
-def test_many_small_packages_loaded_at_once_give_what_one_by_one_gives(known: list[Page], history: list[Page]) -> None:
+def test_many_small_packages_loaded_at_once_give_what_one_by_one_gives(
+    warehouse: DuckDBEngine, known: list[Page], history: list[Page]
+) -> None:
     folder = Path(tempfile.mkdtemp())
     packages = [_package(folder, number, page) for number, page in enumerate([*known, *history], start=1)]
     try:
-        together = _loaded(folder, [[one] for one in packages[: len(known)]] + [packages[len(known) :]])
-        apart = _loaded(folder, [[one] for one in packages])
+        together = _loaded(warehouse, [[one] for one in packages[: len(known)]] + [packages[len(known) :]])
+        apart = _loaded(warehouse, [[one] for one in packages])
     finally:
         shutil.rmtree(folder)
     assert together == apart
@@ -114,14 +128,13 @@ def _package(folder: Path, number: int, page: Page) -> PackageFiles:
 
 
 def _loaded(
-    folder: Path, groups: list[list[PackageFiles]]
+    engine: DuckDBEngine, groups: list[list[PackageFiles]]
 ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    engine = DuckDBEngine(None, folder / "scratch")
-    try:
-        prepare(engine)
-        for group in groups:
-            load_packages(engine, group, MORNING)
-        rows = engine.rows("SELECT source_id, name, updated_at, deleted, row_hash FROM profiles ORDER BY ALL")
-        return rows, engine.rows("SELECT source_id, position, value FROM profiles_identifiers ORDER BY ALL")
-    finally:
-        engine.close()
+    """Load the groups into an empty warehouse, look at it, and empty it again."""
+    for group in groups:
+        load_packages(engine, group, MORNING)
+    rows = engine.rows("SELECT source_id, name, updated_at, deleted, row_hash FROM profiles ORDER BY ALL")
+    found = rows, engine.rows("SELECT source_id, position, value FROM profiles_identifiers ORDER BY ALL")
+    for table in ("_packages", *(table.name for table in tables_of(Customer))):
+        engine.execute(f"DELETE FROM {table}")
+    return found
