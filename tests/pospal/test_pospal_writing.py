@@ -91,6 +91,7 @@ def test_points_are_added_or_brought_to_a_number(desk: Rig) -> None:
         ("accepted", ""), ("accepted", ""), ("unchanged", ""), ("invalid", "amount_unclear"), ("invalid", "amount_invalid"),
         ("rejected", "1052"), ("rejected", "member_unknown"),
     ]  # fmt: skip
+    assert '"code": "1052"' in outcomes[5].response, "what the platform answered is kept"
     assert column(desk, "added_points") == -2000
 
 

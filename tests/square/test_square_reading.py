@@ -256,6 +256,7 @@ def test_groups_are_made_filled_and_emptied_and_others_left_alone(seller: Square
     assert [(o.status, o.code) for o in first] == [
         (OutcomeStatus.ACCEPTED, ""), (OutcomeStatus.ACCEPTED, ""), (OutcomeStatus.REJECTED, "NOT_FOUND"),
     ]  # fmt: skip
+    assert (first[2].http_status, '"code": "NOT_FOUND"' in first[2].response) == (404, True)
     assert {(row.key, row.values["group"]) for row in destination.read_back(target)} == {
         ("C1", "CDP 高价值"), ("C1", "CDP new"), ("C2", "CDP 高价值"),
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 from email.utils import format_datetime
 from pathlib import Path
@@ -255,6 +256,7 @@ def test_an_answer_may_settle_each_row_by_name(rig: Rig) -> None:
         "op-6": "accepted",
     }
     assert (outcomes["op-2"].code, outcomes["op-2"].message) == ("no_such_shop", "call 154****1234")
+    assert json.loads(outcomes["op-2"].response)["message"] == "call 154****1234"
     assert outcomes["op-3"].code == "endpoint_rejected"
     assert outcomes["op-5"].code == "answer_unreadable"
 

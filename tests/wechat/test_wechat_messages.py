@@ -43,6 +43,7 @@ def test_who_has_agreed_gets_it_and_who_has_not_is_rejected(accounts: Rig) -> No
     assert statuses(outcomes) == [ACCEPTED, (OutcomeStatus.REJECTED, "43101"), ACCEPTED]
     assert outcomes[0].remote_id
     assert "one-time consent" in outcomes[1].message
+    assert '"code": "43101"' in outcomes[1].response, "what the platform answered is kept"
     assert sorted(accounts.sent()) == [user(1), user(3)]
 
 

@@ -174,6 +174,7 @@ def test_a_row_that_is_refused_does_not_stop_the_others(corp: Rig, code: int, st
         outcomes = {each.operation_id: each for each in destination.write(destination.targets()[0], rows)}
     assert outcomes["op-1"].status is status
     assert outcomes["op-1"].code == str(code)
+    assert f'"code": "{code}"' in outcomes["op-1"].response, "what the platform answered is kept"
     assert {outcomes["op-3"].status, outcomes["op-6"].status} == {OutcomeStatus.ACCEPTED}
 
 

@@ -193,6 +193,7 @@ def test_more_than_is_there_cannot_be_taken(rig: Rig) -> None:
     (wid, *_) = members(rig, 1)
     outcomes = write(bookers(rig), "points", [operation(1, wid, delta=-100_000)])
     assert (outcomes["op-0001"].status.value, outcomes["op-0001"].message) == ("rejected", "积分不足")
+    assert '"said": "积分不足"' in outcomes["op-0001"].response, "what the platform answered is kept"
 
 
 def test_a_coupon_out_of_stock_is_told_inside_a_success(rig: Rig) -> None:

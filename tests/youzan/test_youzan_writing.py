@@ -144,6 +144,8 @@ def test_attributes_are_written_where_they_differ_and_the_gender_stays(rig: Rig)
 def test_unknown_attribute_is_the_rows_own_refusal(rig: Rig) -> None:
     outcomes = write(rig.destination(), "attribute", [operation(1, members(rig, 1)[0], shoe_size="42")])
     assert [(outcome.status.value, outcome.code) for outcome in outcomes] == [(REJECTED, "141502130")]
+    answer = json.loads(outcomes[0].response)
+    assert (answer["code"], answer["said"]) == ("141502130", outcomes[0].message), "what the platform answered is kept"
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ from plugins.weimob.writing.common import (
     done,
     first_failure,
     invalid,
+    named_as_failed,
     needed,
     one_by_one,
-    rejected,
     unchanged,
     whole,
 )
@@ -69,7 +69,9 @@ class BookingWriter(ABC):
         failure = first_failure(failures(data))
         if failure is not None:
             code, said = failure
-            return done(operation, code="already_booked") if already_done(said) else rejected(operation, code, said)
+            if already_done(said):
+                return done(operation, code="already_booked")
+            return named_as_failed(operation, code, said)
         refuse_unless_done(data)
         return done(operation, remote_id)
 

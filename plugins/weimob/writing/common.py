@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ __all__ = [
     "done",
     "first_failure",
     "invalid",
+    "named_as_failed",
     "needed",
     "one_by_one",
     "refusal_of",
@@ -48,6 +51,12 @@ def invalid(operation: Operation, code: str, message: str) -> Outcome:
 def rejected(operation: Operation, code: str, message: str) -> Outcome:
     """Say that the platform refused."""
     return Outcome(operation.id, OutcomeStatus.REJECTED, code, message)
+
+
+def named_as_failed(operation: Operation, code: str, said: str) -> Outcome:
+    """Turn the failure that an answer with errcode 0 names for one row into its outcome."""
+    response = json.dumps({"code": code, "said": said}, ensure_ascii=False)
+    return replace(rejected(operation, code, said), response=response)
 
 
 def refusal_of(operation: Operation, error: RowError) -> Outcome:

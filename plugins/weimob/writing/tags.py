@@ -19,7 +19,7 @@ from plugins.weimob.api import Api, Capability
 from plugins.weimob.config import TagSettings
 from plugins.weimob.reading.common import Merchant, pages_of
 from plugins.weimob.values import text
-from plugins.weimob.writing.common import as_text, done, first_failure, invalid, needed, rejected, unchanged
+from plugins.weimob.writing.common import as_text, done, first_failure, invalid, named_as_failed, needed, unchanged
 
 __all__ = ["TagWriter", "wanted_values"]
 
@@ -104,7 +104,7 @@ class TagWriter:
         failed = {**self._relate(Api.TAGS_UNBIND, surplus), **self._relate(Api.TAGS_BIND, missing)}
         for row in rows:
             if row.key in failed:
-                yield rejected(row, *failed[row.key])
+                yield named_as_failed(row, *failed[row.key])
             elif has[row.key] == wanted[row.id]:
                 yield unchanged(row, "The customer has just these tags.")
             else:
