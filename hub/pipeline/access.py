@@ -50,9 +50,11 @@ def everything_about(hub: Hub, query: str) -> dict[str, Any]:
         found["identity_events"] = _rows(engine, f"{PREFIX}events", "customer = ? OR other = ?", [customer, customer])
         mine = '"left" IN (SELECT profile FROM person) OR "right" IN (SELECT profile FROM person)'
         found["identity_decisions"] = _rows(engine, f"{PREFIX}constraints", mine, [])
+        profiles = [str(row[0]) for row in engine.rows("SELECT profile FROM person")]
         engine.execute("DROP TABLE person")
     sent = hub.store.deliveries.find(customer_id=customer, limit=_MOST_DELIVERIES)
     found["deliveries"] = [one.model_dump(exclude={"payload_hash", "batch"}) for one in sent]
+    found["consents"] = [one.model_dump() for chunk in hub.store.audience.consents(profiles) for one in chunk]
     return {"customer_id": customer, "at": hub.now(), "tables": {name: rows for name, rows in found.items() if rows}}
 
 

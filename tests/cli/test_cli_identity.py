@@ -64,6 +64,7 @@ def test_an_empty_queue_says_so_and_an_unknown_item_is_refused(ran: Project) -> 
 
 
 def test_everything_about_one_person_is_written_for_them(ran: Project) -> None:
+    ran.run("consent", "set", "15400000001", "--deny", "--channel", "sms")
     done = ran.json("export", "15400000001", "--to", "one.json")
     file = ran.folder / "one.json"
     assert file.stat().st_mode & 0o077 == 0
@@ -71,6 +72,7 @@ def test_everything_about_one_person_is_written_for_them(ran: Project) -> None:
     assert [row["source_id"] for row in found["tables"]["orders"]] == ["T1", "T2"]
     assert found["tables"]["profiles"][0]["name"] == "王小明"
     assert "15400000002" not in file.read_text(encoding="utf-8")
+    assert [(row["channel"], row["granted"]) for row in found["tables"]["consents"]] == [("sms", False)]
     assert done["rows"]["orders"] == 2
     assert (
         ran.run("export", "15400000001", "--to", "one.json", "--json").document["error"]["code"] == "export_unwritable"
@@ -100,3 +102,33 @@ def test_forgetting_asks_looks_first_and_leaves_its_mark(ran: Project) -> None:
     assert done["rows"]["warehouse.profiles"] == 1
     assert ran.run("customer", "15400000001").code == 1
     assert ran.run("forget", "15400000001", "--reason", "request 7", "--yes").code == 2
+
+
+def test_a_newcomer_who_asks_about_the_wrong_or_an_old_id_is_helped(ran: Project) -> None:
+    unknown = ran.run("explain", "pos:M0000001", "pos:M9999999")
+    assert unknown.code == 2
+    assert "The second of the two: No profile has this key" in unknown.err
+    assert "Both name the same profile" in ran.run("explain", "pos:M0000001", "M0000001").err
+    assert "There are en and zh" in ran.run("explain", "M0000001", "M0000002", "--language", "fr").err
+    before = ran.json("merge", "pos:M0000002", "pos:M0000003", "--reason", "one person")["customers"]
+    gone = next(row["other"] for row in _history(ran) if row["event"] == "merged")
+    assert gone not in before.values()
+    assert "a person said that" in ran.run("explain", gone, "pos:M0000003").out
+    same = ran.run("explain", gone, gone).out
+    assert "pos:M0***02 and pos:M0***03 are one customer" in same
+    alike = ran.run("explain", "15400000002", "15400000001", "--language", "zh").out
+    assert "不是同一位客户" in alike
+
+
+def _history(ran: Project) -> list[dict[str, str]]:
+    ran.run("publish")
+    (customer,) = ran.json("customer", "M0000002")["customers"]
+    return customer["history"]
+
+
+def test_two_profiles_that_look_alike_when_masked_stay_two(ran: Project) -> None:
+    ran.shop["customers"] += [{"id": f"N{n}", "name": "周全", "phone": "15400000077"} for n in (1, 2)]
+    ran.save()
+    ran.run("ingest")
+    ran.run("resolve")
+    assert "pos:N*** and pos:N*** (2) are one customer" in ran.run("explain", "15400000077", "15400000077").out
