@@ -94,6 +94,11 @@ class Inputs:
     ``orders`` (with ``customer_id``; valid orders only, business date before ``today``), ``order_lines``,
     ``order_tenders``, ``events``, ``feedback``, ``cards`` (memberships), ``products``, ``stores``, ``staff``.
 
+    For work in bulk, ``people`` numbers the customers (``customer``, in the order of their ids), and ``purchases`` are the orders
+    in few narrow columns, looked up once: ``receipt`` (a number), ``connection``, ``source_id``, ``customer``, ``business_date``,
+    ``ordered_at``, ``hour`` (local), ``refund``, ``channel``, ``shop`` (a number), ``net_amount``, ``discount_amount``, ``with_coupon``.
+    Lines and tenders have ``receipt`` and ``customer`` too.
+
     Beside them the relations of :meth:`Scorer.population` and :meth:`Scorer.tables`, this scorer's own and those of the scorers it needs, and the traits of
     the scorers it needs as ``score_NAME``.
 
@@ -166,17 +171,21 @@ class Scorer(ABC):
         """
         return False
 
-    def population(self, inputs: Inputs) -> Mapping[str, str]:  # noqa: ARG002 - what an overriding scorer is given
-        """Return relations over all customers: name to ``SELECT``; shares of the chain, cut points of the month.
+    def tables(self, inputs: Inputs) -> Mapping[str, str]:  # noqa: ARG002 - what an overriding scorer is given
+        """Return relations to make once before scoring: name to ``SELECT``, each may read those before it, of customers who are scored.
 
-        They are made when everybody is scored, and kept for the runs of the same day that score changed customers only.
+        This scorer and those that need it read them by name.
         """
         return {}
 
-    def tables(self, inputs: Inputs) -> Mapping[str, str]:  # noqa: ARG002 - what an overriding scorer is given
-        """Return relations to make once before scoring: name to ``SELECT``, each may read those before it.
+    def population(
+        self,
+        inputs: Inputs,  # noqa: ARG002 - what an overriding scorer is given
+    ) -> Mapping[str, str | pa.Table]:
+        """Return relations over all customers, each a ``SELECT`` or a table: shares of the chain, cut points of the month, what a
+        model has learnt. Each may read those before it and :meth:`tables`.
 
-        This scorer and those that need it read them by name.
+        They are made when everybody is scored, and kept for the runs of the same day that score changed customers only.
         """
         return {}
 

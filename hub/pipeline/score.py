@@ -14,7 +14,7 @@ from hub.pipeline.score_scope import Scope, keep_scope, scope_of
 from hub.plugins import contained
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.warehouse.engine import DuckDBEngine, Engine, quoted
-from hub.warehouse.inputs import only_touched, scoring_inputs
+from hub.warehouse.inputs import compress, only_touched, scoring_inputs, settle
 from hub.warehouse.left_out import orders_left_out
 from hub.warehouse.people import create_views
 
@@ -64,14 +64,16 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
         create_views(engine, hub.settings.identity.open_platform)
         with scoring_inputs(engine, moment, hub.settings.zone, hub.settings.hub.day_cutoff) as day:
             scope = scope_of(hub, engine, scorers, day)
+            if scope.per_customer != set(scorers):
+                settle(engine)
             if scope.everybody:
                 report.left_out = orders_left_out(engine, day, hub.settings.zone, hub.settings.hub.day_cutoff)
             report.scorers = _run_scorers(hub, engine, scorers, moment, day, scope)
         _gather(engine, scorers, scope)
         with engine.transaction():
             report.changed = _replace_traits(engine)
-            _keep_population(engine)
-            keep_scope(engine, scope)
+            _keep_population(engine, scope)
+            keep_scope(hub, engine, scope)
             engine.execute("DELETE FROM _progress WHERE stage = 'score'")
             engine.execute("INSERT INTO _progress VALUES ('score', 0, ?)", [moment.isoformat()])
         report.customers = int(engine.value("SELECT count(*) FROM customers"))
@@ -171,21 +173,41 @@ def make_relations(engine: Engine, scorer: Scorer, inputs: Inputs, *, kept: bool
         inputs: what it is given.
         kept: take those over all customers from the last run that saw everybody.
     """
-    for name, sql in scorer.population(inputs).items():
-        table = quoted(_KEPT + name)
-        if not kept:
-            engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
-        place = "main" if kept else "temp"
-        engine.execute(f"CREATE VIEW scoring.inputs.{quoted(name)} AS FROM {place}.{table}")
     for name, sql in scorer.tables(inputs).items():
         engine.execute(f"CREATE TABLE scoring.inputs.{quoted(name)} AS {sql}")
+        compress(engine, name)
+    prefix = f"{_KEPT}{scorer.name}."
+    if kept:
+        for table in _kept(engine, prefix, temporary=False):
+            view = quoted(table.removeprefix(prefix))
+            engine.execute(f"CREATE VIEW scoring.inputs.{view} AS FROM main.{quoted(table)}")
+        return
+    for name, found in scorer.population(inputs).items():
+        table = quoted(prefix + name)
+        if isinstance(found, pa.Table):
+            with engine.register({"found": found}):
+                engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM found")
+        else:
+            engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {found}")
+        engine.execute(f"CREATE VIEW scoring.inputs.{quoted(name)} AS FROM temp.{table}")
 
 
-def _keep_population(engine: Engine) -> None:
-    names = engine.rows(
-        "SELECT table_name FROM duckdb_tables() WHERE temporary AND starts_with(table_name, ?)", [_KEPT]
-    )
-    for (name,) in names:
+def _kept(engine: Engine, prefix: str, *, temporary: bool) -> list[str]:
+    """Names of kept relations."""
+    return [
+        name
+        for (name,) in engine.rows(
+            "SELECT table_name FROM duckdb_tables() WHERE temporary = ? AND starts_with(table_name, ?) ORDER BY ALL",
+            [temporary, prefix],
+        )
+    ]
+
+
+def _keep_population(engine: Engine, scope: Scope) -> None:
+    if scope.everybody:
+        for name in _kept(engine, _KEPT, temporary=False):
+            engine.execute(f"DROP TABLE main.{quoted(name)}")
+    for name in _kept(engine, _KEPT, temporary=True):
         engine.execute(f"CREATE OR REPLACE TABLE main.{quoted(name)} AS FROM temp.{quoted(name)}")
 
 

@@ -49,7 +49,8 @@ def scope_of(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], d
     engine.execute(f"CREATE OR REPLACE TEMP TABLE facts_now AS {_facts()}")
     basis = _basis(opened, engine, scorers, day)
     traits = ["customer_id", *(trait.name for kind in scorers.values() for trait in kind.traits)]
-    same = engine.value("SELECT detail FROM _progress WHERE stage = 'score_basis'") == basis
+    kept = dict(engine.rows("SELECT stage, detail FROM _progress WHERE stage IN ('score_basis', 'score_models')"))
+    same = kept == {"score_basis": basis, "score_models": _models(opened)}
     if not same or sorted(engine.columns("traits")) != sorted(traits):
         return Scope(basis, everybody=True)
     engine.execute(
@@ -62,8 +63,10 @@ def scope_of(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], d
     )
 
 
-def keep_scope(engine: Engine, scope: Scope) -> None:
+def keep_scope(opened: Hub, engine: Engine, scope: Scope) -> None:
     """Remember what was scored, in the transaction that writes the traits."""
+    engine.execute("DELETE FROM _progress WHERE stage = 'score_models'")
+    engine.execute("INSERT INTO _progress VALUES ('score_models', 0, ?)", [_models(opened)])
     if scope.everybody:
         engine.execute("DELETE FROM scored")
         engine.execute("INSERT INTO scored BY NAME FROM facts_now")
@@ -75,40 +78,61 @@ def keep_scope(engine: Engine, scope: Scope) -> None:
     engine.execute("INSERT INTO scored BY NAME FROM facts_now SEMI JOIN touched USING (customer_id)")
 
 
+def _models(opened: Hub) -> str:
+    """Which versions of models are in use: another one, by fit, promotion or roll-back, scores everybody anew."""
+    models = opened.models
+    states = [[one.name, one.version, one.state] for name in models.names() for one in models.versions(name)]
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()
+
+
 _ACTIVITY = ("orders", "events", "feedback")
+
+
+_WALK_IN = "hash(k.connection, substr(k.profile, length(k.connection) + 2))"
+"""The profile of a walk-in as a number, as :func:`_profile` gives it: the text is ``connection:identifier``."""
 
 
 def _facts() -> str:
     """One number per customer. A sum, so that the order of the rows does not matter and equal facts do not cancel out.
 
-    Facts are summed per profile first: the customers behind them are few beside their orders. A refund is a fact of whoever
-    bought what is given back, too.
+    Facts are summed per profile first, whose name is hashed: the customers behind them are few beside their orders. A refund is
+    a fact of whoever bought what is given back, too.
     """
     told = [
-        "SELECT connection || ':' || source_id AS profile, hash(row_hash) AS fact FROM main.profiles WHERE NOT deleted"
+        f"SELECT {_profile('connection', 'source_id')} AS profile, hash(row_hash) AS fact FROM main.profiles WHERE NOT deleted"
     ]
     for table in _ACTIVITY:
         told.append(
-            f"""SELECT connection || ':' || customer_id, fact FROM (
-                    SELECT connection, customer_id, sum(hash('{table}', source_id, row_hash))::HUGEINT AS fact
-                    FROM main.{table} WHERE customer_id IS NOT NULL AND NOT deleted GROUP BY connection, customer_id)"""
+            f"""SELECT {_profile("connection", "customer_id")} AS profile, sum({_fact(table, "row_hash")})::HUGEINT AS fact
+                FROM main.{table} WHERE customer_id IS NOT NULL AND NOT deleted GROUP BY profile"""
         )
         told.append(
-            f"""SELECT k.profile, hash('{table}', k.source_id, r.row_hash) FROM temp.walk_in_keys AS k
+            f"""SELECT {_WALK_IN}, {_fact(table, "r.row_hash")} FROM scoring.inputs.walk_ins AS k
                 JOIN main.{table} AS r USING (connection, source_id) WHERE k.record = '{table}'"""
         )
     told.append(
-        """SELECT coalesce(o.connection || ':' || o.customer_id, k.profile), hash('refund', r.source_id, r.row_hash)
+        f"""SELECT coalesce({_profile("o.connection", "o.customer_id")}, {_WALK_IN}), {_fact("refund", "r.row_hash")}
            FROM main.orders AS r JOIN main.orders AS o ON o.connection = r.connection AND o.source_id = r.original_id
-           LEFT JOIN temp.walk_in_keys AS k
+           LEFT JOIN scoring.inputs.walk_ins AS k
            ON k.record = 'orders' AND k.connection = o.connection AND k.source_id = o.source_id
            WHERE r.kind = 'refund' AND NOT r.deleted"""
     )
     return f"""
         SELECT customer_id, sum(fact)::HUGEINT AS facts FROM (
-            SELECT l.customer_id, t.fact FROM ({" UNION ALL ".join(told)}) AS t JOIN main.links AS l USING (profile)
+            SELECT l.customer_id, t.fact FROM ({" UNION ALL ".join(told)}) AS t
+            JOIN (SELECT customer_id, hash(connection, source_id) AS profile FROM main.links) AS l USING (profile)
             UNION ALL SELECT customer_id, hash(c) FROM main.customers AS c
         ) SEMI JOIN main.customers USING (customer_id) GROUP BY customer_id"""
+
+
+def _profile(connection: str, source_id: str) -> str:
+    """The profile as a number; NULL where none is named."""
+    return f"CASE WHEN {source_id} IS NOT NULL THEN hash({connection}, {source_id}) END"
+
+
+def _fact(table: str, row_hash: str) -> str:
+    """A row as a number of 40 bits, whose sums stay within 64."""
+    return f"(hash('{table}', {row_hash}) >> 24)::BIGINT"
 
 
 def _basis(opened: Hub, engine: Engine, scorers: Mapping[str, type[Scorer]], day: dt.date) -> str:

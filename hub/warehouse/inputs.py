@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hub.warehouse.engine import Engine, literal, quoted
 
-__all__ = ["business_date_of", "only_touched", "scoring_inputs"]
+__all__ = ["business_date_of", "compress", "only_touched", "scoring_inputs", "settle"]
 
 _COUNTED = "status NOT IN ('void', 'open') AND NOT deleted AND NOT list_contains(coalesce(flags, []), 'training')"
 """Orders that happened; whether they are refunded is another question."""
@@ -28,18 +28,20 @@ def business_date_of(instant: dt.datetime, zone: ZoneInfo, cutoff: dt.time) -> d
 
 @contextmanager
 def scoring_inputs(engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: dt.time) -> Iterator[dt.date]:
-    """Make the input views for an ``as_of`` and yield its business date; ``profile_keys`` must exist.
+    """Make the input views for an ``as_of`` and yield its business date; ``walk_in_keys`` must exist.
 
     ``orders`` holds valid purchases (``kind`` sale or exchange) with ``net_amount``: goods after all discounts, minus the
     refunds of those goods that are known before the day, delivery excluded. Sales of which nothing is left to pay for
     (fully refunded, or free of charge) are no purchases. A refund that names no original order is a row of its own with a
-    negative ``net_amount`` and ``kind`` refund.
+    negative ``net_amount`` and ``kind`` refund. ``purchases`` are the same orders in few narrow columns.
     """
     day = business_date_of(as_of, zone, cutoff)
     warehouse = quoted(str(engine.value("SELECT current_database()")))
-    engine.execute("ATTACH ':memory:' AS scoring")
+    engine.execute("ATTACH ':memory:' AS scoring (COMPRESS)")
     try:
         engine.execute("CREATE SCHEMA scoring.inputs")
+        engine.execute("CREATE TABLE scoring.inputs.walk_ins AS FROM temp.walk_in_keys")
+        _let_in(engine, "main.customers")
         for name, sql in _views(day, zone, cutoff).items():
             engine.execute(f"CREATE VIEW scoring.inputs.{name} AS {sql}")
         engine.execute(f"SET search_path = {literal(f'scoring.inputs,{warehouse}.main')}")
@@ -49,46 +51,50 @@ def scoring_inputs(engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: d
         engine.execute("DETACH scoring")
 
 
+def _let_in(engine: Engine, customers: str) -> None:
+    """Say whose facts the relations hold; all of them are made of ``people`` (customers by number) and ``sources``."""
+    engine.execute(
+        f"""CREATE OR REPLACE TABLE scoring.inputs.people AS
+            SELECT customer_id, (row_number() OVER (ORDER BY customer_id))::INTEGER AS customer FROM {customers}"""
+    )
+    engine.execute(
+        """CREATE OR REPLACE TABLE scoring.inputs.sources AS
+           SELECT l.connection, l.source_id, l.profile, p.customer, p.customer_id
+           FROM main.links AS l JOIN scoring.inputs.people AS p USING (customer_id)"""
+    )
+
+
+def settle(engine: Engine) -> None:
+    """Look the orders of everybody up once, for all that reads them in the rest of the block."""
+    _set_aside(engine, "purchases", "purchases_of_all")
+
+
 def only_touched(engine: Engine) -> None:
     """Narrow the relations to the customers of the temporary table ``touched``, for the rest of the block.
 
     Their facts are looked up once and set aside: they are few, and every scorer reads them.
     """
-    for name in ("customers", "profiles"):
-        sql = f"SELECT * FROM ({_ROOTS[name]}) SEMI JOIN temp.touched USING (customer_id)"
-        engine.execute(f"CREATE OR REPLACE VIEW scoring.inputs.{name} AS {sql}")
-    engine.execute(
-        "CREATE OR REPLACE TEMP TABLE touched_profiles AS SELECT DISTINCT connection, source_id, profile, customer_id "
-        "FROM main.links SEMI JOIN temp.touched USING (customer_id)"
-    )
-    found = [
-        f"""SELECT '{table}' AS record, r.connection, r.source_id, p.customer_id FROM main.{table} AS r
-            JOIN temp.touched_profiles AS p ON p.connection = r.connection AND p.source_id = r.customer_id WHERE NOT r.deleted"""
-        for table in ("orders", "events", "feedback")
-    ]
-    found.append(
-        """SELECT k.record, k.connection, k.source_id, p.customer_id FROM temp.walk_in_keys AS k
-           JOIN temp.touched_profiles AS p USING (profile)"""
-    )
-    for name, sql in {
-        "people_behind": " UNION ALL ".join(found),
-        **{
-            name: f"FROM scoring.inputs.{name}"
-            for name in ("orders", "order_lines", "order_tenders", "events", "feedback")
-        },
-    }.items():
-        engine.execute(f"CREATE TABLE scoring.inputs.touched_{name} AS {sql}")
-        engine.execute(f"CREATE OR REPLACE VIEW scoring.inputs.{name} AS FROM scoring.inputs.touched_{name}")
+    _let_in(engine, "temp.touched")
+    engine.execute("CREATE OR REPLACE VIEW scoring.inputs.purchases AS FROM scoring.inputs.purchases_found")
+    for name in ("purchases", "order_lines", "order_tenders", "events", "feedback"):
+        _set_aside(engine, name, f"touched_{name}")
 
 
-_ROOTS = {
-    "customers": "FROM main.customers",
-    "profiles": "SELECT p.*, l.customer_id FROM main.profiles AS p JOIN main.links AS l USING (connection, source_id) "
-    "WHERE NOT p.deleted",
-    "people_behind": "SELECT k.record, k.connection, k.source_id, l.customer_id "
-    "FROM temp.profile_keys AS k JOIN main.links AS l USING (profile)",
-}
-"""The relations that customers come in by; all others are made of them."""
+def _set_aside(engine: Engine, name: str, table: str) -> None:
+    engine.execute(f"CREATE TABLE scoring.inputs.{table} AS FROM scoring.inputs.{name}")
+    engine.execute(f"CREATE OR REPLACE VIEW scoring.inputs.{name} AS FROM scoring.inputs.{table}")
+    compress(engine, table)
+
+
+_LARGE = 500_000
+"""Rows from which compressing a table is worth the time."""
+
+
+def compress(engine: Engine, table: str) -> None:
+    """Compress a table of the block if it is a large one: in memory only a checkpoint does it, to a sixth."""
+    query = "SELECT estimated_size FROM duckdb_tables() WHERE database_name = 'scoring' AND table_name = ?"
+    if int(engine.value(query, [table]) or 0) >= _LARGE:
+        engine.execute("CHECKPOINT scoring")
 
 
 def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
@@ -100,22 +106,27 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
 
     def happened(table: str) -> str:
         return (
-            f"SELECT o.* REPLACE (b.customer_id AS customer_id) FROM main.{table} AS o "
-            f"JOIN scoring.inputs.people_behind AS b USING (connection, source_id) "
-            f"WHERE b.record = '{table}' AND NOT o.deleted AND {day_of('o.occurred_at')} {before}"
+            f"SELECT * EXCLUDE (receipt, customer, owner) REPLACE (owner AS customer_id) FROM ({_owned(table)}) "
+            f"WHERE NOT deleted AND {day_of('occurred_at')} {before}"
         )
 
     of_orders = (
-        "o.customer_id, o.business_date FROM main.{} AS i JOIN scoring.inputs.orders AS o USING (connection, source_id)"
+        "p.receipt, p.customer, p.business_date, b.customer_id FROM main.{} AS i "
+        "JOIN scoring.inputs.purchases AS p USING (connection, source_id) JOIN scoring.inputs.people AS b USING (customer)"
     )
     return {
-        **_ROOTS,
-        "counted_orders": f"SELECT * REPLACE (coalesce(business_date, {day_of('ordered_at')}) AS business_date), "
-        f"total_amount - freight_amount AS goods_amount FROM main.orders WHERE {_COUNTED}",
+        "customers": "FROM main.customers SEMI JOIN scoring.inputs.people USING (customer_id)",
+        "profiles": "SELECT p.*, s.customer_id FROM main.profiles AS p JOIN scoring.inputs.sources AS s USING (connection, source_id) "
+        "WHERE NOT p.deleted",
         "refunds": f"""
-            SELECT connection, original_id AS source_id, -sum(goods_amount) FILTER (business_date {before}) AS amount
-            FROM scoring.inputs.counted_orders WHERE kind = 'refund' AND original_id IS NOT NULL GROUP BY ALL""",
-        "orders": _orders_sql(before),
+            SELECT connection, original_id AS source_id,
+                   -sum(total_amount - freight_amount) FILTER (coalesce(business_date, {day_of("ordered_at")}) {before}) AS amount
+            FROM main.orders WHERE {_COUNTED} AND kind = 'refund' AND original_id IS NOT NULL GROUP BY ALL""",
+        "purchases_found": _purchases_sql(day_of("ordered_at"), before, literal(zone.key)),
+        "purchases": "FROM scoring.inputs.purchases_found",
+        "orders": """SELECT o.* REPLACE (b.customer_id AS customer_id, p.business_date AS business_date), p.net_amount
+            FROM main.orders AS o JOIN scoring.inputs.purchases AS p ON p.receipt = o.rowid
+            JOIN scoring.inputs.people AS b USING (customer)""",
         "order_lines": f"SELECT i.*, {of_orders.format('orders_lines')}",
         "order_tenders": f"SELECT i.*, {of_orders.format('orders_tenders')}",
         "events": happened("events"),
@@ -128,22 +139,35 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
     }
 
 
-def _orders_sql(before: str) -> str:
-    """Valid orders of known customers.
+def _owned(table: str) -> str:
+    """Rows of an activity table with the customer they are of, by the profile they name or the one their identifiers stand for."""
+    return f"""
+        SELECT r.*, r.rowid AS receipt, s.customer, s.customer_id AS owner FROM main.{table} AS r
+        JOIN scoring.inputs.sources AS s ON s.connection = r.connection AND s.source_id = r.customer_id
+        UNION ALL SELECT r.*, r.rowid, s.customer, s.customer_id
+        FROM scoring.inputs.walk_ins AS w JOIN scoring.inputs.sources AS s USING (profile)
+        JOIN main.{table} AS r ON r.connection = w.connection AND r.source_id = w.source_id WHERE w.record = '{table}'"""
+
+
+def _purchases_sql(day: str, before: str, zone: str) -> str:
+    """Valid orders of known customers, a row of few bytes each.
 
     Where refunds are records of their own, they say how much was refunded when; what the order itself says of it holds for
     today, and is used only where there are none.
     """
     return f"""
-        SELECT o.* EXCLUDE (goods_amount, refunded, wholly_refunded) REPLACE (b.customer_id AS customer_id),
-               (o.goods_amount - o.refunded)::DECIMAL(18,4) AS net_amount
-        FROM (SELECT c.*, CASE WHEN r.source_id IS NULL THEN c.refunded_amount ELSE coalesce(r.amount, 0) END AS refunded,
+        SELECT receipt, connection, source_id, customer, business_date, ordered_at,
+               hour(timezone({zone}, ordered_at))::UTINYINT AS hour, kind = 'refund' AS refund, channel,
+               hash(connection, coalesce(store_id, '')) AS shop,
+               (goods_amount - refunded)::DECIMAL(18,4) AS net_amount, discount_amount,
+               coalesce(len(coupons) > 0, false) AS with_coupon
+        FROM (SELECT c.* EXCLUDE (business_date), coalesce(c.business_date, {day}) AS business_date,
+                     c.total_amount - c.freight_amount AS goods_amount,
+                     CASE WHEN r.source_id IS NULL THEN c.refunded_amount ELSE coalesce(r.amount, 0) END AS refunded,
                      c.status = 'refunded' AND r.source_id IS NULL AS wholly_refunded
-              FROM scoring.inputs.counted_orders AS c LEFT JOIN scoring.inputs.refunds AS r USING (connection, source_id)
-              WHERE c.business_date {before}) AS o
-        JOIN scoring.inputs.people_behind AS b USING (connection, source_id)
-        WHERE b.record = 'orders' AND CASE o.kind
-              WHEN 'sale' THEN NOT o.wholly_refunded AND o.goods_amount > o.refunded
-              WHEN 'exchange' THEN NOT o.wholly_refunded
-              WHEN 'refund' THEN o.original_id IS NULL
+              FROM ({_owned("orders")}) AS c LEFT JOIN scoring.inputs.refunds AS r USING (connection, source_id) WHERE {_COUNTED})
+        WHERE business_date {before} AND CASE kind
+              WHEN 'sale' THEN NOT wholly_refunded AND goods_amount > refunded
+              WHEN 'exchange' THEN NOT wholly_refunded
+              WHEN 'refund' THEN original_id IS NULL
               ELSE false END"""

@@ -51,6 +51,6 @@ def orders_left_out(engine: Engine, day: dt.date, zone: ZoneInfo, cutoff: dt.tim
             WHERE NOT deleted AND coalesce(business_date, {local}) < DATE {literal(day.isoformat())}
         ) WHERE reason <> 'refund' GROUP BY reason""")
     found = {str(reason): int(count) for reason, count in rows}
-    scored = int(engine.value("SELECT count(*) FROM scoring.inputs.orders WHERE kind <> 'refund'"))
+    scored = int(engine.value("SELECT count(*) FROM scoring.inputs.purchases WHERE NOT refund"))
     found["walk_in"] = found.pop("purchase", 0) - scored
     return {name: found[name] for name in LEFT_OUT if found.get(name)}

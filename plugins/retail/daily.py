@@ -5,45 +5,37 @@ Everything counted over time is counted from this table, and no measure reads th
 
 from __future__ import annotations
 
-__all__ = ["customer_days"]
-
-_BILL = "customer_id, business_date, connection, coalesce(store_id, '') AS shop"
+__all__ = ["busy_days", "customer_days"]
 
 
-def customer_days(visit_minutes: int = 120) -> str:
-    """Return the ``SELECT`` that makes ``customer_days`` from ``orders``.
+def customer_days() -> str:
+    """Return the ``SELECT`` that makes ``customer_days`` from ``purchases``.
 
-    Columns: ``customer_id``, ``business_date``; ``orders`` (valid orders; 0 on a day that saw only a refund without an
-    original), ``visits`` (orders at one shop, each within ``visit_minutes`` of the one before, are one visit),
-    ``net_value`` (net of refunds, which are booked on their original order), ``discount_value`` (before refunds),
-    ``coupon_orders`` (orders with a coupon).
-
-    Args:
-        visit_minutes: longest time between two orders of one visit.
+    Columns: ``customer`` (a number, see ``people``), ``business_date``; ``orders`` (valid orders; 0 on a day that saw only a
+    refund without an original), ``net_value`` (net of refunds, which are booked on their original order),
+    ``discount_value`` (before refunds), ``coupon_orders`` (orders with a coupon); ``span`` (time from the first order of the
+    day to the last) and ``several_shops``, by which :func:`busy_days` chooses.
     """
-    bought = "FILTER (kind <> 'refund')"
+    bought = "FILTER (NOT refund)"
     return f"""
-        WITH bills AS (
-            SELECT {_BILL}, count(*) {bought} AS orders, sum(net_amount) AS net_value,
-                   coalesce(sum(discount_amount) {bought}, 0) AS discount_value,
-                   count(*) FILTER (kind <> 'refund' AND len(coupons) > 0) AS coupon_orders,
-                   min(ordered_at) {bought} AS first_at, max(ordered_at) {bought} AS last_at
-            FROM orders GROUP BY ALL
-        ), long_days AS (
-            SELECT customer_id, business_date, connection, shop FROM bills
-            WHERE last_at - first_at > INTERVAL '{visit_minutes} minutes'
-        ), parted AS (
-            SELECT o.customer_id, o.business_date, o.connection, o.shop, o.ordered_at - lag(o.ordered_at) OVER (
-                       PARTITION BY o.customer_id, o.business_date, o.connection, o.shop ORDER BY o.ordered_at
-                   ) > INTERVAL '{visit_minutes} minutes' AS apart
-            FROM (SELECT {_BILL}, ordered_at FROM orders WHERE kind <> 'refund') AS o
-            SEMI JOIN long_days USING (customer_id, business_date, connection, shop)
-        ), more AS (
-            SELECT customer_id, business_date, connection, shop, count(*) FILTER (apart) AS further FROM parted GROUP BY ALL
-        )
-        SELECT customer_id, business_date, sum(orders)::BIGINT AS orders,
-               sum((orders > 0)::INTEGER + coalesce(further, 0))::BIGINT AS visits,
-               sum(net_value)::DECIMAL(18,4) AS net_value, sum(discount_value)::DECIMAL(18,4) AS discount_value,
-               sum(coupon_orders)::BIGINT AS coupon_orders
-        FROM bills LEFT JOIN more USING (customer_id, business_date, connection, shop)
-        GROUP BY customer_id, business_date"""
+        SELECT customer, business_date, count(*) {bought} AS orders, sum(net_amount)::DECIMAL(18,4) AS net_value,
+               coalesce(sum(discount_amount) {bought}, 0)::DECIMAL(18,4) AS discount_value,
+               count(*) FILTER (NOT refund AND with_coupon) AS coupon_orders,
+               max(ordered_at) {bought} - min(ordered_at) {bought} AS span,
+               coalesce(min(shop) {bought} <> max(shop) {bought}, false) AS several_shops
+        FROM purchases GROUP BY customer, business_date"""
+
+
+def busy_days(visit_minutes: int = 120) -> str:
+    """Return ``customer``, ``business_date`` and ``visits`` of the days with more than one visit possible.
+
+    Orders at one shop, each within ``visit_minutes`` of the one before, are one visit. All other purchase days have one.
+    """
+    longest = f"INTERVAL '{visit_minutes} minutes'"
+    return f"""
+        SELECT customer, business_date, count(*) FILTER (nth = 1 OR pause > {longest}) AS visits FROM (
+            SELECT customer, business_date, row_number() OVER w AS nth, ordered_at - lag(ordered_at) OVER w AS pause
+            FROM purchases SEMI JOIN (FROM customer_days WHERE orders > 1 AND (several_shops OR span > {longest}))
+            USING (customer, business_date) WHERE NOT refund
+            WINDOW w AS (PARTITION BY customer, business_date, shop ORDER BY ordered_at)
+        ) GROUP BY ALL"""

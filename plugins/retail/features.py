@@ -48,7 +48,7 @@ FEATURES = {
     "value_mean": "net value per purchase day, lifetime",
     "value_cv10": "coefficient of variation of the net value of the last ten purchase days, two needed",
 }
-"""Columns of ``customer_features`` beside ``customer_id``."""
+"""Columns of ``customer_features`` beside ``customer``, the number in ``people``."""
 
 
 def _within(today: str, days: int, before: int = 0) -> str:
@@ -57,7 +57,7 @@ def _within(today: str, days: int, before: int = 0) -> str:
 
 
 def customer_features(rules: RuleSet, today: str) -> str:
-    """Return the ``SELECT`` that makes ``customer_features`` from ``customer_days``; its columns are :data:`FEATURES`.
+    """Return the ``SELECT`` that makes ``customer_features`` from ``customer_days`` and ``busy_days``; its columns are :data:`FEATURES`.
 
     Only customers with at least one purchase have a row. A window of n days is the n business days before ``today``.
 
@@ -69,15 +69,15 @@ def customer_features(rules: RuleSet, today: str) -> str:
     ratio = "CASE WHEN {} THEN ({})::DOUBLE / ({}) END"
     return f"""
         WITH ordered AS (
-            SELECT *, orders > 0 AS bought,
+            SELECT d.*, orders > 0 AS bought, coalesce(b.visits, least(orders, 1)) AS visits,
                    (business_date - lag(business_date) OVER w)::INTEGER AS gap,
-                   row_number() OVER w AS nth,
-                   count(*) OVER (PARTITION BY customer_id, orders > 0) AS n,
-                   max(business_date) OVER (PARTITION BY customer_id, orders > 0) AS final_day
-            FROM customer_days
-            WINDOW w AS (PARTITION BY customer_id, orders > 0 ORDER BY business_date)
+                   row_number() OVER w AS nth, count(*) OVER whole AS n, max(business_date) OVER whole AS final_day
+            FROM customer_days AS d LEFT JOIN busy_days AS b USING (customer, business_date)
+            WINDOW w AS (PARTITION BY customer, orders > 0 ORDER BY business_date),
+                   whole AS (PARTITION BY customer, orders > 0 ORDER BY business_date
+                             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
         ), summed AS (
-            SELECT customer_id,
+            SELECT customer,
                    min(business_date) FILTER (bought) AS first_day, max(business_date) FILTER (bought) AS last_day,
                    count(*) FILTER (bought) AS n_days, sum(orders)::BIGINT AS orders_life, sum(visits)::BIGINT AS visits_life,
                    sum(net_value)::DECIMAL(18,4) AS net_life, sum(discount_value)::DECIMAL(18,4) AS discount_life,
@@ -97,7 +97,7 @@ def customer_features(rules: RuleSet, today: str) -> str:
                    sum(gap) FILTER (bought AND nth > n - 3)::BIGINT AS gap_sum3,
                    sum(net_value) FILTER (bought AND nth > n - 10) AS value_sum10,
                    sum(net_value::DECIMAL(19,4) * net_value::DECIMAL(19,4)) FILTER (bought AND nth > n - 10) AS value_squares10
-            FROM ordered GROUP BY customer_id HAVING n_days > 0
+            FROM ordered GROUP BY customer HAVING n_days > 0
         ), counted AS (SELECT *, n_days - 1 AS gaps, least(n_days, 10) AS n10 FROM summed)
         SELECT * EXCLUDE (gap_sum, gap_squares, gap_sum3, value_sum10, value_squares10, n10),
                {today} - last_day AS recency, {today} - first_day AS tenure,

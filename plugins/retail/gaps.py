@@ -18,7 +18,7 @@ _GAPS = """
     SELECT days, count(*) FILTER (came_back) AS closed, count(*) FILTER (NOT came_back) AS open FROM (
         SELECT coalesce(lead(business_date) OVER w, {today}) - business_date AS days,
                lead(business_date) OVER w IS NOT NULL AS came_back
-        FROM customer_days WHERE orders > 0 WINDOW w AS (PARTITION BY customer_id ORDER BY business_date)
+        FROM customer_days WHERE orders > 0 WINDOW w AS (PARTITION BY customer ORDER BY business_date)
     ) GROUP BY days ORDER BY days"""
 _LEAST = 200
 """Closed gaps below which nothing is suggested."""

@@ -6,17 +6,10 @@ from plugins.retail.rules import EngagementRules
 
 __all__ = ["browsed", "pace", "pairs", "recommended", "replenishing"]
 
-_BOUGHT = """
-    SELECT l.customer_id, l.business_date, l.connection, l.source_id, coalesce(p.name, l.name) AS product,
-           l.quantity - l.refunded_quantity AS quantity
-    FROM order_lines AS l LEFT JOIN products AS p ON p.connection = l.connection AND p.source_id = l.product_id
-    WHERE l.kind IN ('item', 'set') AND l.quantity > l.refunded_quantity AND coalesce(p.name, l.name) IS NOT NULL"""
-_INTERVALS = f"""
-    SELECT *, (lead(business_date) OVER w - business_date)::INTEGER AS days FROM (
-        SELECT customer_id, product, business_date, sum(quantity) AS quantity FROM ({_BOUGHT}) GROUP BY ALL
-    ) WINDOW w AS (PARTITION BY customer_id, product ORDER BY business_date)"""
 _LEAST_INTERVALS = 20
 _LEAST_BASKETS = 5
+_PARTNERS = 10
+"""Of what goes with a product, so many are thought of: the best."""
 _PULL = 2
 """Intervals' worth of the product's own pace mixed into a customer's."""
 _SEPARATOR = "、"
@@ -24,72 +17,103 @@ _SEPARATOR = "、"
 
 def pace() -> str:
     """Return the days one unit of a product lasts, for products bought again often enough, before ``taste_until``."""
-    return f"""SELECT product, sum(days)::DOUBLE / sum(quantity)::DOUBLE AS days_per_unit FROM ({_INTERVALS})
-        WHERE days IS NOT NULL AND business_date + days < (SELECT day FROM taste_until)
-        GROUP BY product HAVING count(*) >= {_LEAST_INTERVALS}"""
+    return f"""SELECT product, days_per_unit FROM (
+            SELECT good, sum(days)::DOUBLE / sum(units)::DOUBLE AS days_per_unit FROM goods_days
+            WHERE days IS NOT NULL AND business_date + days < (SELECT day FROM taste_until)
+            GROUP BY good HAVING count(*) >= {_LEAST_INTERVALS}) JOIN ({_GOODS}) USING (good)"""
+
+
+_GOODS = "SELECT DISTINCT good, product FROM articles WHERE good IS NOT NULL"
 
 
 def pairs() -> str:
-    """Return products bought together in the 90 days before ``taste_until``, more often than by chance: lift above 1."""
+    """Return products bought together in the 90 days before ``taste_until`` more often than by chance (lift above 1).
+
+    Of each product those with the highest lift; none that were bought together in a few baskets only.
+    """
     return f"""
         WITH baskets AS (
-            SELECT DISTINCT connection, source_id, product FROM ({_BOUGHT}) AS b, taste_until AS u
-            WHERE business_date < u.day AND business_date >= u.day - 90
-        ), alone AS (SELECT product, count(*) AS n FROM baskets GROUP BY product),
-        number AS (SELECT count(DISTINCT (connection, source_id)) AS n FROM baskets)
-        SELECT a.product, b.product AS other, count(*) AS baskets,
-               count(*)::DOUBLE * any_value(number.n) / (any_value(x.n) * any_value(y.n)) AS lift
-        FROM baskets AS a JOIN baskets AS b ON a.connection = b.connection AND a.source_id = b.source_id AND a.product <> b.product
-        JOIN alone AS x ON x.product = a.product JOIN alone AS y ON y.product = b.product, number
-        GROUP BY a.product, b.product HAVING count(*) >= {_LEAST_BASKETS} AND lift > 1"""
+            SELECT DISTINCT receipt, good FROM customer_lines JOIN articles USING (article), taste_until AS u
+            WHERE good IS NOT NULL AND kept > 0 AND business_date < u.day AND business_date >= u.day - 90
+        ), alone AS (SELECT good, count(*) AS n FROM baskets GROUP BY good),
+        number AS (SELECT count(DISTINCT receipt) AS n FROM baskets),
+        mixed AS (FROM baskets SEMI JOIN (SELECT receipt FROM baskets GROUP BY receipt HAVING count(*) > 1) USING (receipt)),
+        together AS (
+            SELECT a.good, b.good AS other, count(*) AS baskets,
+                   count(*)::DOUBLE * any_value(number.n) / (any_value(x.n) * any_value(y.n)) AS lift
+            FROM mixed AS a JOIN mixed AS b ON a.receipt = b.receipt AND a.good <> b.good
+            JOIN alone AS x ON x.good = a.good JOIN alone AS y ON y.good = b.good, number
+            GROUP BY a.good, b.good HAVING count(*) >= {_LEAST_BASKETS} AND lift > 1
+        )
+        SELECT g.product, h.product AS other, baskets, lift FROM together AS t
+        JOIN ({_GOODS}) AS g ON g.good = t.good JOIN ({_GOODS}) AS h ON h.good = t.other
+        QUALIFY row_number() OVER (PARTITION BY g.product ORDER BY lift DESC, baskets DESC, h.product) <= {_PARTNERS}"""
 
 
 def replenishing(rules: EngagementRules) -> str:
     """Return what runs out next: own intervals shrunk to the product's pace, × units bought, × the reminder share."""
     return f"""
-        WITH own AS (
-            SELECT customer_id, product, sum(days) FILTER (days IS NOT NULL)::BIGINT AS days,
-                   sum(quantity) FILTER (days IS NOT NULL) AS units, count(days) AS n,
-                   max(business_date) AS last_day, arg_max(quantity, business_date) AS last_units
-            FROM ({_INTERVALS}) GROUP BY ALL
+        WITH paced AS (SELECT good, product, days_per_unit FROM ({_GOODS}) JOIN taste_pace USING (product)),
+        own AS (
+            SELECT customer, good, sum(days) FILTER (days IS NOT NULL)::BIGINT AS days,
+                   sum(units) FILTER (days IS NOT NULL) AS used, count(days) AS n,
+                   max(business_date) AS last_day, arg_max(units, business_date) AS last_units
+            FROM goods_days SEMI JOIN paced USING (good) WHERE units IS NOT NULL GROUP BY customer, good
         ), due AS (
-            SELECT customer_id, product, last_day + CAST(ceil({rules.reminder_share!r} * last_units::DOUBLE *
-                (coalesce(n * days::DOUBLE / units::DOUBLE, 0) + {_PULL} * days_per_unit) / (n + {_PULL})) AS INTEGER) AS due_day
-            FROM own JOIN taste_pace USING (product)
-        )
-        SELECT customer_id, arg_min(product, (due_day, product)) AS replenish_due, min(due_day) AS replenish_date
-        FROM due GROUP BY customer_id"""
+            SELECT customer, good, product, last_day + CAST(ceil({rules.reminder_share!r} * last_units::DOUBLE *
+                (coalesce(n * days::DOUBLE / used::DOUBLE, 0) + {_PULL} * days_per_unit) / (n + {_PULL})) AS INTEGER) AS due_day
+            FROM own JOIN paced USING (good)
+        ), first AS (SELECT customer, min(due_day) AS replenish_date FROM due GROUP BY customer)
+        SELECT due.customer, min(product) AS replenish_due, any_value(replenish_date) AS replenish_date
+        FROM due JOIN first ON first.customer = due.customer AND first.replenish_date = due.due_day GROUP BY due.customer"""
 
 
 def recommended() -> str:
     """Return menu, add-on and what to win back with."""
     return f"""
-        WITH candidates AS (
-            SELECT m.customer_id, r.other, sum(CAST(round(r.lift * 1000) AS BIGINT) * CAST(m.weight AS HUGEINT)) AS strength
-            FROM taste_products AS m JOIN taste_pairs AS r USING (product) WHERE m.place <= 5 GROUP BY ALL
-        ), fresh AS (
-            SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY strength DESC, other) AS place FROM (
-                SELECT c.* FROM candidates AS c
-                ANTI JOIN taste_products AS h ON h.customer_id = c.customer_id AND h.product = c.other)
+        WITH goods AS ({_GOODS}),
+        others AS (SELECT other, row_number() OVER (ORDER BY other)::INTEGER AS no FROM (SELECT DISTINCT other FROM taste_pairs)),
+        partners AS (
+            SELECT g.good, o.no, CAST(round(p.lift * 1000) AS BIGINT) AS lift
+            FROM taste_pairs AS p JOIN goods AS g USING (product) JOIN others AS o USING (other)
+        ), candidates AS (
+            SELECT m.customer, r.no, sum(r.lift * CAST(m.weight AS HUGEINT)) AS strength
+            FROM taste_products AS m JOIN partners AS r USING (good) WHERE m.place <= 5 GROUP BY m.customer, r.no
+        ), had AS (
+            SELECT t.customer, o.no FROM taste_products AS t JOIN goods USING (good) JOIN others AS o ON o.other = goods.product
+        ), fresh AS (FROM candidates ANTI JOIN had USING (customer, no)),
+        strongest AS (SELECT customer, max(strength) AS strength FROM fresh GROUP BY customer),
+        new AS (
+            SELECT customer, other AS pairing FROM (
+                SELECT customer, min(no) AS no FROM fresh JOIN strongest USING (customer, strength) GROUP BY customer
+            ) JOIN others USING (no)
         ), blamed AS (
-            SELECT DISTINCT b.customer_id, b.product FROM feedback AS f JOIN ({_BOUGHT}) AS b
-            ON b.customer_id = f.customer_id AND b.connection = f.connection AND b.source_id = f.order_id
-            WHERE f.type = 'complaint' OR (f.type = 'review' AND f.score * 5 <= 2 * coalesce(f.score_max, 5))
-        ), again AS (
-            SELECT customer_id, any_value(product || CASE WHEN options <> '' THEN '(' || options || ')' ELSE '' END) FILTER (place = 1) AS favourite,
-                   any_value(product) FILTER (lately = 1) AS latest
-            FROM taste_products GROUP BY customer_id
-        ), new AS (
-            SELECT customer_id, any_value(other) FILTER (place = 1) AS pairing FROM fresh GROUP BY customer_id
+            SELECT DISTINCT l.customer, a.good FROM feedback AS f
+            JOIN purchases AS p ON p.connection = f.connection AND p.source_id = f.order_id
+            JOIN people AS k ON k.customer = p.customer AND k.customer_id = f.customer_id
+            JOIN customer_lines AS l ON l.receipt = p.receipt JOIN articles AS a USING (article)
+            WHERE l.kept > 0 AND a.good IS NOT NULL
+              AND (f.type = 'complaint' OR (f.type = 'review' AND f.score * 5 <= 2 * coalesce(f.score_max, 5)))
+        ), favourites AS (SELECT customer, good FROM taste_products WHERE place = 1),
+        chosen AS (
+            SELECT l.customer, c.text, count(*) AS n
+            FROM customer_lines AS l JOIN articles AS a USING (article) JOIN favourites AS f ON f.customer = l.customer AND f.good = a.good
+            JOIN choices AS c USING (choice) WHERE l.kept > 0 AND c.text IS NOT NULL GROUP BY l.customer, c.text
+        ), usual AS (
+            SELECT customer, text FROM chosen QUALIFY row_number() OVER (PARTITION BY customer ORDER BY n DESC, text) = 1
+        ), latest AS (
+            SELECT customer, good FROM taste_products JOIN (SELECT customer, max(last_day) AS last_day FROM taste_products GROUP BY customer)
+            USING (customer, last_day) QUALIFY row_number() OVER (PARTITION BY customer ORDER BY weight DESC, good) = 1
         ), forgiven AS (
-            SELECT customer_id, arg_min(product, place) AS product FROM taste_products AS t
-            ANTI JOIN blamed AS b USING (customer_id, product) GROUP BY customer_id
+            SELECT customer, arg_min(good, place) AS good FROM taste_products ANTI JOIN blamed USING (customer, good) GROUP BY customer
         ), added AS (SELECT product, arg_max(other, (lift, baskets, other)) AS other FROM taste_pairs GROUP BY product)
-        SELECT again.customer_id, concat_ws(' + ', favourite, pairing) AS personal_menu,
-               added.other AS bundle,
-               CASE WHEN r.lifecycle_stage IN ('sleeping', 'lost') THEN forgiven.product END AS recall_product
-        FROM again LEFT JOIN new USING (customer_id) LEFT JOIN forgiven USING (customer_id)
-        LEFT JOIN added ON added.product = again.latest LEFT JOIN score_retail AS r ON r.customer_id = again.customer_id"""
+        SELECT f.customer, concat_ws(' + ', g.product || CASE WHEN u.text <> '' THEN '(' || u.text || ')' ELSE '' END, new.pairing)
+                   AS personal_menu, added.other AS bundle,
+               CASE WHEN r.lifecycle_stage IN ('sleeping', 'lost') THEN w.product END AS recall_product
+        FROM favourites AS f JOIN goods AS g USING (good) LEFT JOIN usual AS u USING (customer) LEFT JOIN new USING (customer)
+        LEFT JOIN latest AS l USING (customer) LEFT JOIN goods AS h ON h.good = l.good LEFT JOIN added ON added.product = h.product
+        LEFT JOIN forgiven AS v USING (customer) LEFT JOIN goods AS w ON w.good = v.good
+        JOIN people AS k ON k.customer = f.customer LEFT JOIN score_retail AS r ON r.customer_id = k.customer_id"""
 
 
 def browsed(rules: EngagementRules, today: str) -> str:
@@ -101,8 +125,10 @@ def browsed(rules: EngagementRules, today: str) -> str:
             WHERE e.type IN ('product.viewed', 'cart.added') AND e.subject_id IS NOT NULL
               AND e.occurred_at >= CAST({today} - {rules.browse_days} AS TIMESTAMPTZ) GROUP BY ALL
         ), bought AS (
-            SELECT b.customer_id, b.product, max(o.ordered_at) AS bought_at
-            FROM ({_BOUGHT}) AS b JOIN orders AS o USING (connection, source_id) GROUP BY ALL
+            SELECT k.customer_id, a.product, max(p.ordered_at) AS bought_at
+            FROM customer_lines AS l SEMI JOIN (SELECT customer FROM seen JOIN people USING (customer_id)) USING (customer)
+            JOIN articles AS a USING (article) JOIN purchases AS p USING (receipt) JOIN people AS k ON k.customer = p.customer
+            WHERE l.kept > 0 AND a.good IS NOT NULL GROUP BY ALL
         ), open AS (
             SELECT s.*, row_number() OVER (PARTITION BY customer_id ORDER BY seen_at DESC, product) AS place
             FROM seen AS s LEFT JOIN bought USING (customer_id, product) WHERE bought_at IS NULL OR bought_at < seen_at

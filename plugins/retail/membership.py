@@ -23,7 +23,7 @@ def levels(rules: LevelRules, today: str, near: float) -> str:
         kept AS (
             SELECT customer_id, business_date, sum(net_value) OVER (PARTITION BY customer_id ORDER BY business_date DESC) AS from_here,
                    sum(net_value) OVER (PARTITION BY customer_id) AS total
-            FROM customer_days WHERE business_date >= {today} - {rules.period_days}
+            FROM customer_days JOIN people USING (customer) WHERE business_date >= {today} - {rules.period_days}
         ), held AS (
             SELECT c.customer_id, coalesce(any_value(k.total), 0) AS total FROM customers AS c LEFT JOIN kept AS k USING (customer_id)
             GROUP BY c.customer_id

@@ -8,114 +8,148 @@ from __future__ import annotations
 
 from plugins.retail.rules import PreferenceRules, RuleSet
 
-__all__ = ["habits", "hours", "payments", "preferred", "products", "shares", "units", "visits"]
+__all__ = ["habits", "hours", "numbered", "payments", "preferred", "products", "shares", "units"]
 
-_LINES = """
-    SELECT l.customer_id, l.business_date, l.connection, l.source_id, l.product_id,
-           coalesce(p.name, l.name) AS product, coalesce(p.category, l.category) AS category, p.brand, l.options,
-           l.quantity - l.refunded_quantity AS quantity
-    FROM order_lines AS l LEFT JOIN products AS p ON p.connection = l.connection AND p.source_id = l.product_id
-    WHERE l.kind IN ('item', 'set') AND coalesce(p.name, l.name) IS NOT NULL"""
-_THINGS = f"""
-    SELECT customer_id, business_date, quantity, unnest(list_concat(
-        [{{'kind': 'product', 'thing': product}}, {{'kind': 'category', 'thing': category}}, {{'kind': 'brand', 'thing': brand}}],
-        list_transform(list_distinct(coalesce(options, [])), lambda o: {{'kind': 'taste', 'thing': o}})), recursive := true)
-    FROM ({_LINES})"""
+_KINDS = ("category", "brand", "taste")
+
+
+def things(kind: str) -> str:
+    """Return which things of a kind an article or a choice stands for: ``article`` or ``choice``, and ``thing``."""
+    if kind == "taste":
+        return "SELECT DISTINCT choice, unnest(options) AS thing FROM choices"
+    return f"SELECT article, {kind} AS thing FROM articles WHERE goods AND product IS NOT NULL AND {kind} IS NOT NULL"
 
 
 def shares() -> str:
     """Return the chain's share of every category, brand and taste, before the day ``taste_until``."""
-    return f"""SELECT kind, thing, sum(quantity)::DOUBLE / sum(sum(quantity)) OVER (PARTITION BY kind)::DOUBLE AS share
-        FROM ({_THINGS}) WHERE thing IS NOT NULL AND kind <> 'product' AND business_date < (SELECT day FROM taste_until)
-        GROUP BY kind, thing HAVING sum(quantity) > 0"""
+    parts = [
+        f"""SELECT '{kind}' AS kind, thing, sum(quantity) AS quantity FROM sold
+            JOIN ({things(kind)}) USING ({_by(kind)}) GROUP BY thing HAVING sum(quantity) > 0"""
+        for kind in _KINDS
+    ]
+    return f"""
+        WITH sold AS (
+            SELECT article, choice, sum(kept) AS quantity FROM customer_lines JOIN articles USING (article)
+            WHERE good IS NOT NULL AND business_date < (SELECT day FROM taste_until) GROUP BY ALL
+        ), parts AS ({" UNION ALL ".join(parts)})
+        SELECT kind, thing, quantity::DOUBLE / sum(quantity) OVER (PARTITION BY kind)::DOUBLE AS share FROM parts"""
+
+
+def _by(kind: str) -> str:
+    return "choice" if kind == "taste" else "article"
+
+
+def _weight(rules: PreferenceRules, today: str) -> str:
+    return f"CAST(round(1000000 * pow(0.5, ({today} - business_date) / {rules.half_life_days}.0)) AS BIGINT)"
 
 
 def units(rules: PreferenceRules, today: str) -> str:
-    """Return ``customer_id``, ``kind``, ``thing``, ``weight`` (millionths) and ``purchases`` (days it was bought on)."""
-    weight = f"CAST(round(1000000 * pow(0.5, ({today} - business_date) / {rules.half_life_days}.0)) AS BIGINT)"
-    return f"""SELECT customer_id, kind, thing, sum({weight} * quantity)::DECIMAL(38,4) AS weight,
-               count(DISTINCT business_date) FILTER (quantity > 0) AS purchases
-        FROM ({_THINGS}) WHERE thing IS NOT NULL GROUP BY ALL HAVING weight > 0"""
+    """Return ``customer``, ``kind``, ``thing`` (its number), ``weight`` (millionths) and ``purchases`` (days it was bought on)."""
+    parts = [
+        f"""SELECT customer, '{kind}' AS kind, thing, sum({_weight(rules, today)} * quantity)::DECIMAL(38,4) AS weight,
+                   count(*) FILTER (bought) AS purchases
+            FROM (SELECT customer, t.no AS thing, business_date, sum(kept) AS quantity, bool_or(kept > 0) AS bought
+                  FROM customer_lines JOIN taste_{kind} AS t USING ({_by(kind)}) {_only_goods(kind)}
+                  GROUP BY customer, t.no, business_date)
+            GROUP BY customer, thing HAVING weight > 0"""
+        for kind in _KINDS
+    ]
+    return " UNION ALL ".join(parts)
 
 
-def products() -> str:
-    """Return every product of a customer with units left: days, weight, last day, its place by weight, usual choices."""
-    return f"""SELECT u.customer_id, u.thing AS product, u.weight, u.purchases, d.last_day, d.options,
-               row_number() OVER (PARTITION BY u.customer_id ORDER BY u.weight DESC, u.thing) AS place,
-               row_number() OVER (PARTITION BY u.customer_id ORDER BY d.last_day DESC, u.weight DESC, u.thing) AS lately
-        FROM taste_units AS u JOIN (
-            SELECT customer_id, product, max(business_date) AS last_day,
-                   mode(array_to_string(options, '/') ORDER BY array_to_string(options, '/')) AS options
-            FROM ({_LINES}) WHERE quantity > 0 GROUP BY ALL
-        ) AS d ON d.customer_id = u.customer_id AND d.product = u.thing
-        WHERE u.kind = 'product'"""
+def _only_goods(kind: str) -> str:
+    return "JOIN articles USING (article) WHERE good IS NOT NULL" if kind == "taste" else ""
+
+
+def numbered(kind: str) -> str:
+    """Return :func:`things` with their numbers in the order of their names."""
+    return f"SELECT *, dense_rank() OVER (ORDER BY thing)::INTEGER AS no FROM ({things(kind)})"
+
+
+def products(rules: PreferenceRules, today: str) -> str:
+    """Return every product of a customer with units left: ``good`` (its number), weight, last day, its place by weight."""
+    return f"""SELECT *, row_number() OVER (PARTITION BY customer ORDER BY weight DESC, good) AS place FROM (
+            SELECT customer, good, sum({_weight(rules, today)} * net)::DECIMAL(38,4) AS weight,
+                   max(business_date) FILTER (units IS NOT NULL) AS last_day
+            FROM goods_days GROUP BY customer, good HAVING weight > 0)"""
 
 
 def preferred(rules: PreferenceRules) -> str:
     """Return the things whose index is high enough, and the favourite product."""
+    names = " UNION ALL ".join(
+        f"SELECT DISTINCT '{kind}' AS kind, no, thing AS name FROM taste_{kind}" for kind in _KINDS
+    )
     return f"""
-        WITH judged AS (
-            SELECT u.customer_id, u.kind, u.thing, u.purchases,
-                   (u.weight::DOUBLE / 1e6 + {rules.prior!r} * s.share)
-                   / (sum(u.weight) OVER (PARTITION BY u.customer_id, u.kind)::DOUBLE / 1e6 + {rules.prior!r}) / s.share * 100 AS index
-            FROM taste_units AS u JOIN taste_shares AS s USING (kind, thing)
+        WITH named AS ({names}),
+        known AS (SELECT n.kind, n.no AS thing, n.name, s.share FROM named AS n JOIN taste_shares AS s ON s.kind = n.kind AND s.thing = n.name),
+        shared AS (SELECT u.*, k.name, k.share FROM taste_units AS u JOIN known AS k USING (kind, thing)),
+        whole AS (SELECT customer, kind, sum(weight)::DOUBLE / 1e6 AS total FROM shared GROUP BY customer, kind),
+        judged AS (
+            SELECT customer, kind, name AS thing,
+                   (weight::DOUBLE / 1e6 + {rules.prior!r} * share) / (total + {rules.prior!r}) / share * 100 AS index
+            FROM shared JOIN whole USING (customer, kind) WHERE purchases >= {rules.min_purchases}
         ), ranked AS (
-            SELECT *, row_number() OVER (PARTITION BY customer_id, kind ORDER BY index DESC, thing) AS place FROM judged
-            WHERE round(index, 6) >= {rules.index!r} AND purchases >= {rules.min_purchases}
+            SELECT *, row_number() OVER (PARTITION BY customer, kind ORDER BY index DESC, thing) AS place FROM judged
+            WHERE round(index, 6) >= {rules.index!r}
         ), liked AS (
-            SELECT customer_id, {_pick("category", 1, "pref_category_1")}, {_pick("category", 2, "pref_category_2")},
+            SELECT customer, {_pick("category", 1, "pref_category_1")}, {_pick("category", 2, "pref_category_2")},
                    {_pick("category", 3, "pref_category_3")},
                    any_value(round(index, 1)) FILTER (kind = 'category' AND place = 1) AS pref_category_index,
                    {_pick("brand", 1, "pref_brand")}, {_pick("taste", 1, "pref_taste")}, {_pick("taste", 2, "pref_taste_2")}
-            FROM ranked GROUP BY customer_id)
-        SELECT * FROM liked FULL JOIN (SELECT customer_id, product AS favourite_product FROM taste_products WHERE place = 1)
-        USING (customer_id)"""
+            FROM ranked GROUP BY customer
+        ), goods AS (SELECT DISTINCT good, product FROM articles WHERE good IS NOT NULL)
+        SELECT * FROM liked FULL JOIN (
+            SELECT customer, product AS favourite_product FROM taste_products JOIN goods USING (good) WHERE place = 1
+        ) USING (customer)"""
 
 
 def _pick(kind: str, place: int, name: str) -> str:
     return f"any_value(thing) FILTER (kind = '{kind}' AND place = {place}) AS {name}"
 
 
-def visits(rules: RuleSet, zone: str) -> str:
-    """Return every order with the slot, weekday and channel it falls into, at the shop's local time."""
-    hour = "hour(local)"
-    cases = []
-    for name, (start, end) in rules.slots.items():
-        within = f"{hour} >= {start} AND {hour} < {end}" if start < end else f"({hour} >= {start} OR {hour} < {end})"
-        cases.append(f"WHEN {within} THEN '{name.replace(chr(39), chr(39) * 2)}'")
-    return f"""SELECT customer_id, business_date, channel, CASE {" ".join(cases)} END AS daypart,
-               CASE WHEN isodow(business_date) >= 6 THEN 'weekend' ELSE 'weekday' END AS weekpart
-        FROM (SELECT *, timezone('{zone}', ordered_at) AS local FROM orders WHERE kind <> 'refund')"""
-
-
-def habits(rules: PreferenceRules, today: str) -> str:
-    """Return the part of the day and of the week and the channel that most visits fall into."""
-    parts = [
-        f"""SELECT customer_id, '{column}' AS kind, {column} AS thing, count(*) AS n,
-                   sum(count(*)) OVER (PARTITION BY customer_id) AS total FROM taste_visits GROUP BY customer_id, {column}"""
-        for column in ("daypart", "weekpart", "channel")
+def habits(rules: RuleSet, today: str) -> str:
+    """Return the part of the day and of the week and the channel that most orders fall into, at the shop's local time."""
+    slots = [
+        (name, f"hour >= {start} {'AND' if start < end else 'OR'} hour < {end}")
+        for name, (start, end) in rules.slots.items()
     ]
-    habit = f"total >= {rules.habit_visits} AND n >= {rules.habit_share!r} * total"
-    pick = ", ".join(
-        f"min(thing) FILTER (kind = '{kind}' AND {habit} AND best) AS pref_{kind}"
-        for kind in ("daypart", "weekpart", "channel")
+    parts = [*((name, f"({when})") for name, when in slots), ("weekend", "isodow(business_date) >= 6")]
+    counts = ", ".join(f"count(*) FILTER ({when}) AS n{i}" for i, (_, when) in enumerate(parts))
+    names = sorted(range(len(slots)), key=lambda i: slots[i][0])
+    rest = f"(total - {' - '.join(f'n{i}' for i in names)})" if names else "total"
+    most = f"greatest({', '.join(f'n{i}' for i in names)}, {rest})"
+    weekend = f"n{len(slots)}"
+    preference = rules.preference
+
+    def habit(count: str) -> str:
+        return f"total >= {preference.habit_visits} AND {count} >= {preference.habit_share!r} * total"
+
+    dayparts = " ".join(
+        f"WHEN n{i} = {most} AND {habit(f'n{i}')} THEN '{slots[i][0].replace(chr(39), chr(39) * 2)}'" for i in names
     )
-    lately = (
-        f"SELECT customer_id, count(DISTINCT channel) FILTER (business_date >= {today} - {rules.omni_days}) AS channels"
-    )
-    return f"""SELECT * EXCLUDE (channels), channels >= 2 AS omni FROM (
-            SELECT customer_id, {pick} FROM (
-                SELECT *, n = max(n) OVER (PARTITION BY customer_id, kind) AS best FROM ({" UNION ALL ".join(parts)})
-            ) GROUP BY customer_id
-        ) JOIN ({lately} FROM taste_visits GROUP BY customer_id) USING (customer_id)"""
+    return f"""
+        WITH channels AS (
+            SELECT customer, channel, count(*) AS n,
+                   coalesce(bool_or(business_date >= {today} - {preference.omni_days}), false) AS lately
+            FROM purchases WHERE NOT refund GROUP BY customer, channel
+        ), best AS (SELECT customer, max(n) AS n, sum(n) AS total, count(channel) FILTER (lately) AS lately FROM channels GROUP BY customer),
+        channel AS (
+            SELECT customer, min(channel) AS pref_channel FROM channels JOIN best USING (customer, n)
+            WHERE {habit("n")} GROUP BY customer
+        ), counted AS (SELECT customer, count(*) AS total, {counts} FROM purchases WHERE NOT refund GROUP BY customer)
+        SELECT customer, CASE {dayparts} END AS pref_daypart,
+               CASE WHEN total - {weekend} >= {weekend} AND {habit(f"(total - {weekend})")} THEN 'weekday'
+                    WHEN {habit(weekend)} AND {weekend} >= total - {weekend} THEN 'weekend' END AS pref_weekpart,
+               pref_channel, best.lately >= 2 AS omni
+        FROM counted JOIN (SELECT customer, lately FROM best) AS best USING (customer) LEFT JOIN channel USING (customer)"""
 
 
 def payments() -> str:
     """Return the way to pay with the largest share, and the share of stored value."""
-    return """SELECT customer_id, arg_max(method, (paid, method)) AS pref_tender,
+    return """SELECT customer, arg_max(method, (paid, method)) AS pref_tender,
                round(coalesce(sum(paid) FILTER (method = 'stored_value'), 0)::DOUBLE / sum(paid)::DOUBLE, 6) AS stored_value_share
-        FROM (SELECT customer_id, method, sum(amount) AS paid FROM order_tenders GROUP BY ALL)
-        WHERE paid > 0 GROUP BY customer_id"""
+        FROM (SELECT customer, method, sum(amount) AS paid FROM order_tenders GROUP BY ALL)
+        WHERE paid > 0 GROUP BY customer"""
 
 
 def hours(zone: str) -> str:

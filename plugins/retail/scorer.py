@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from hub.scorer import Inputs, Scorer, Suggestion, Trait, TraitType
 from hub.titles import Title
-from plugins.retail import layers, rfm
-from plugins.retail.daily import customer_days
+from plugins.retail import layers, lines, rfm
+from plugins.retail.daily import busy_days, customer_days
 from plugins.retail.exits import exit_days
 from plugins.retail.features import customer_features
 from plugins.retail.gaps import suggestions
@@ -88,10 +88,14 @@ class Retail(Scorer):
         return {"rfm_month": _buyers_of_the_month(inputs), "rfm_cut_points": rfm.cut_points(rules.rfm, "rfm_month")}
 
     def tables(self, inputs: Inputs) -> Mapping[str, str]:
-        """Return the customer × day table and the feature table made from it."""
+        """Return the customer × day table, the feature table made from it, and the lines."""
         rules: RuleSet = inputs.config
         return {
-            "customer_days": customer_days(rules.visit_minutes),
+            "customer_days": customer_days(),
+            "busy_days": busy_days(rules.visit_minutes),
+            "articles": lines.articles(),
+            "choices": lines.choices(),
+            "customer_lines": lines.customer_lines(),
             "customer_features": customer_features(rules, inputs.today),
         }
 
@@ -106,8 +110,8 @@ class Retail(Scorer):
     def score(self, inputs: Inputs) -> str:
         """Return one pass over the feature table."""
         rules: RuleSet = inputs.config
-        base = f"""(SELECT c.customer_id AS id, f.* EXCLUDE (customer_id), x.* EXCLUDE (customer_id)
-            FROM customers AS c LEFT JOIN customer_features AS f USING (customer_id)
+        base = f"""(SELECT c.customer_id AS id, f.* EXCLUDE (customer), x.* EXCLUDE (customer_id)
+            FROM people AS c LEFT JOIN customer_features AS f USING (customer)
             LEFT JOIN ({exit_days(rules.exit)}) AS x USING (customer_id))"""
         cuts = ", rfm_cut_points" if rules.rfm.mode == "quantile" else ""
         measured = f"(SELECT *, {rfm.measures(rules.rfm)} FROM {base})"
@@ -145,10 +149,10 @@ def _buyers_of_the_month(inputs: Inputs) -> str:
     """Measures of everybody who had bought by the first day of as_of's month; of all buyers in a chain's first month."""
     rules: RuleSet = inputs.config
     first = f"DATE '{inputs.business_date.replace(day=1).isoformat()}'"
-    days = customer_days(rules.visit_minutes)
-    day = f"(SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END FROM orders)"
+    day = f"(SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END FROM purchases)"
     features = customer_features(rules, "(SELECT day FROM month_begin)")
     return f"""
         WITH month_begin AS (SELECT {day} AS day),
-        customer_days AS (FROM ({days}) WHERE business_date < (SELECT day FROM month_begin))
+        customer_days AS (FROM ({customer_days()}) WHERE business_date < (SELECT day FROM month_begin)),
+        busy_days AS ({busy_days(rules.visit_minutes)})
         SELECT {rfm.measures(rules.rfm)} FROM ({features})"""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
-from plugins.retail import lists, preferences
+from plugins.retail import lines, lists, preferences
 from plugins.retail.rules import RuleSet
 
 __all__ = ["Taste"]
@@ -57,7 +57,7 @@ class Taste(Scorer):
         """Return the chain's shares, the pace of products and pairs bought together, before as_of's month."""
         first = f"DATE '{inputs.business_date.replace(day=1).isoformat()}'"
         return {
-            "taste_until": f"SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END AS day FROM orders",
+            "taste_until": f"SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END AS day FROM purchases",
             "taste_shares": preferences.shares(),
             "taste_pace": lists.pace(),
             "taste_pairs": lists.pairs(),
@@ -67,22 +67,28 @@ class Taste(Scorer):
         """Return recency-weighted units of each customer and thing."""
         rules: RuleSet = inputs.settings["retail"]
         return {
+            "goods_days": lines.goods_days(),
+            **{f"taste_{kind}": preferences.numbered(kind) for kind in ("category", "brand", "taste")},
             "taste_units": preferences.units(rules.preference, inputs.today),
-            "taste_products": preferences.products(),
-            "taste_visits": preferences.visits(rules, inputs.zone),
+            "taste_products": preferences.products(rules.preference, inputs.today),
         }
 
     def score(self, inputs: Inputs) -> str:
         """Join what is liked, how it is bought and the lists."""
         rules: RuleSet = inputs.settings["retail"]
-        parts = (
-            preferences.preferred(rules.preference),
-            preferences.habits(rules.preference, inputs.today),
-            preferences.payments(),
-            preferences.hours(inputs.zone),
-            lists.replenishing(rules.engagement),
-            lists.recommended(),
-            lists.browsed(rules.engagement, inputs.today),
+        parts = {
+            "customer": (
+                preferences.preferred(rules.preference),
+                preferences.habits(rules, inputs.today),
+                preferences.payments(),
+                lists.replenishing(rules.engagement),
+                lists.recommended(),
+            ),
+            "customer_id": (preferences.hours(inputs.zone), lists.browsed(rules.engagement, inputs.today)),
+        }
+        joins = " ".join(
+            f"LEFT JOIN ({part}) AS {key}_{n} USING ({key})"
+            for key, some in parts.items()
+            for n, part in enumerate(some)
         )
-        joins = " ".join(f"LEFT JOIN ({part}) AS p{n} USING (customer_id)" for n, part in enumerate(parts))
-        return f"SELECT * FROM (SELECT customer_id FROM customers) {joins}"
+        return f"SELECT * FROM people {joins}"

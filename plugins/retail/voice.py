@@ -58,17 +58,17 @@ def loyalty(rules: RuleSet) -> str:
     return f"""
         WITH categories AS (SELECT greatest(count(DISTINCT category), 1) AS n FROM products WHERE category IS NOT NULL),
         bought AS (
-            SELECT l.customer_id, count(DISTINCT coalesce(p.category, l.category)) AS n
-            FROM order_lines AS l LEFT JOIN products AS p ON p.connection = l.connection AND p.source_id = l.product_id
-            GROUP BY l.customer_id
+            SELECT customer, count(*) AS n FROM (SELECT DISTINCT customer, category_no FROM customer_lines JOIN articles USING (article)
+            WHERE category_no IS NOT NULL) GROUP BY customer
         ), parts AS (
-            SELECT v.*, r.value_layer, f.customer_id IS NOT NULL AS is_buyer,
+            SELECT v.*, r.value_layer, f.customer IS NOT NULL AS is_buyer,
                    CASE WHEN f.gap_median > 0 THEN least(f.days_365 * f.gap_median / least(f.tenure, 365), 1) END AS regularity,
                    least(f.tenure / {part.tenure_days}, 1) AS seniority,
                    CASE WHEN b.n > 0 THEN least(b.n / categories.n, 1) END AS breadth,
                    least(v.referrals_n / {part.referrals_full}, 1) AS referred, v.nps_last / 10 AS recommending
             FROM member_voice AS v JOIN score_retail AS r USING (customer_id)
-            LEFT JOIN customer_features AS f USING (customer_id) LEFT JOIN bought AS b USING (customer_id), categories
+            JOIN people USING (customer_id) LEFT JOIN customer_features AS f USING (customer)
+            LEFT JOIN bought AS b USING (customer), categories
         )
         SELECT customer_id, referrals_n, advocacy_score, nps_last, complaint_topic, complaint_open,
                CASE WHEN nps_last >= 9 THEN 'promoter' WHEN nps_last >= 7 THEN 'passive' WHEN nps_last >= 0 THEN 'detractor' END AS nps_group,

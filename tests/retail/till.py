@@ -111,7 +111,7 @@ class Till:
         return found
 
     def _scored(self, scorer: Scorer, inputs: Inputs) -> list[dict[str, Any]]:
-        for name, sql in {**scorer.population(inputs), **scorer.tables(inputs)}.items():
+        for name, sql in {**scorer.tables(inputs), **scorer.population(inputs)}.items():
             self.engine.execute(f"CREATE TABLE scoring.inputs.{name} AS {sql}")
         self.engine.execute(f"CREATE TABLE scoring.inputs.score_{scorer.name} AS {scorer.score(inputs)}")
         return self.engine.arrow(f"FROM score_{scorer.name} ORDER BY customer_id").to_pylist()

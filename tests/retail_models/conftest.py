@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pyarrow as pa
 import pytest
-from learning_chain import BEGIN, Purchases, purchases, traits_of
+from learning_chain import TODAY, Purchases, purchases, traits_of
 
 from hub.models import MemoryModels
 from plugins.retail.models.forecast import Forecast
-
-TODAY = BEGIN + dt.timedelta(days=420)
 
 
 @pytest.fixture(scope="session")

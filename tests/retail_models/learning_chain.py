@@ -17,6 +17,8 @@ from plugins.retail.models.daily import Daily, daily_of, day_number
 from plugins.retail.rules import RuleSet
 
 BEGIN = dt.date(2024, 1, 1)
+TODAY = BEGIN + dt.timedelta(days=420)
+"""The day most tests look from."""
 PRODUCTS = (
     "乌龙茶",
     "绿茶",
@@ -77,6 +79,21 @@ def purchases(people: int, days: int, seed: int = 5) -> Purchases:
     return Purchases(customer[order], day[order], np.round(value[order], 2), product[order])
 
 
+class Relations:
+    """The relations of a chain, read by query."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __call__(self, sql: str) -> pa.Table:
+        return self._connection.sql(sql).to_arrow_table()
+
+    def add(self, name: str, relation: pa.Table) -> None:
+        """Make one more."""
+        self._connection.register(f"{name}_rows", relation)
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM {name}_rows")
+
+
 def inputs_of(
     bought: Purchases, as_of: dt.date, config: Any, models: ModelStore | None = None, money: int = 1
 ) -> Inputs:
@@ -95,21 +112,25 @@ def inputs_of(
     )
     connection.register("rows", rows)
     connection.execute("""
-        CREATE TABLE orders AS SELECT 'C' || lpad(customer::VARCHAR, 6, '0') AS customer_id, business_date, 'sale' AS kind,
-            (cents / 100)::DECIMAL(18,4) AS net_amount, 'store' AS channel,
-            business_date::TIMESTAMPTZ + INTERVAL 1 HOUR * (4 + customer % 9) AS ordered_at FROM rows;
-        CREATE TABLE order_lines AS SELECT 'C' || lpad(customer::VARCHAR, 6, '0') AS customer_id, business_date, 'item' AS kind,
-            'P' || lpad(product::VARCHAR, 2, '0') AS product_id, NULL::VARCHAR AS barcode, title AS name, 1 AS quantity FROM rows;
+        CREATE TABLE people AS SELECT 'C' || lpad(customer::VARCHAR, 6, '0') AS customer_id,
+            (row_number() OVER (ORDER BY customer))::INTEGER AS customer FROM (SELECT DISTINCT customer FROM rows);
+        CREATE TABLE bought AS SELECT p.customer, r.* EXCLUDE (customer), r.customer AS person
+            FROM rows AS r JOIN people AS p ON p.customer_id = 'C' || lpad(r.customer::VARCHAR, 6, '0');
+        CREATE TABLE purchases AS SELECT customer, business_date, false AS refund, (cents / 100)::DECIMAL(18,4) AS net_amount,
+            'store' AS channel, 12 + person % 9 AS hour FROM bought;
+        CREATE TABLE articles AS SELECT DISTINCT product::INTEGER AS article, 'P' || lpad(product::VARCHAR, 2, '0') AS code, title AS name,
+            title AS product, NULL::VARCHAR AS category, true AS goods FROM rows;
+        CREATE TABLE customer_lines AS SELECT customer, business_date, product::INTEGER AS article, 1 AS quantity, 1 AS kept FROM bought;
         CREATE TABLE products AS SELECT 'P11' AS source_id, '曲奇' AS name, false AS on_sale;
-        CREATE TABLE customer_days AS SELECT customer_id, business_date, count(*) AS orders, sum(net_amount) AS net_value,
-            0::DECIMAL(18,4) AS discount_value FROM orders GROUP BY ALL;""")
+        CREATE TABLE customer_days AS SELECT customer, business_date, count(*) AS orders, sum(net_amount) AS net_value,
+            0::DECIMAL(18,4) AS discount_value FROM purchases GROUP BY ALL;""")
     moment = dt.datetime.combine(as_of, dt.time(8), dt.UTC)
     rules = RuleSet.model_validate({"trade": "tea"})
     return Inputs(
         moment,
         as_of,
         config,
-        lambda sql: connection.sql(sql).to_arrow_table(),
+        Relations(connection),
         settings={"retail": rules},
         models=models or MemoryModels(),
     )
@@ -119,6 +140,22 @@ def traits_of(
     scorer: Scorer, bought: Purchases, as_of: dt.date, models: ModelStore | None = None, money: int = 1, **settings: Any
 ) -> pa.Table:
     """Return a scorer's traits, by customer."""
-    found = scorer.score(inputs_of(bought, as_of, scorer.Config(**settings), models, money))
+    return scored(scorer, inputs_of(bought, as_of, scorer.Config(**settings), models, money))
+
+
+def learn(scorer: Scorer, inputs: Inputs) -> dict[str, pa.Table]:
+    """Return a scorer's relations over all customers."""
+    found: dict[str, pa.Table] = {}
+    for name, relation in scorer.population(inputs).items():
+        found[name] = relation if isinstance(relation, pa.Table) else inputs.arrow(relation)
+    return found
+
+
+def scored(scorer: Scorer, inputs: Inputs) -> pa.Table:
+    """Return the traits of everybody, by customer, from what is learnt of them."""
+    assert isinstance(inputs.arrow, Relations)
+    for name, relation in learn(scorer, inputs).items():
+        inputs.arrow.add(name, relation)
+    found = scorer.score(inputs)
     assert isinstance(found, pa.Table)
     return found.sort_by("customer_id")

@@ -6,8 +6,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from conftest import TODAY
-from learning_chain import Purchases, traits_of
+from learning_chain import TODAY, Purchases, traits_of
 
 from hub.models import MemoryModels
 from plugins.retail.models.clusters import FEATURES, Clusters, Groups, find_groups

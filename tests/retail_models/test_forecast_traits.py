@@ -9,12 +9,11 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import TODAY
-from learning_chain import BEGIN, Purchases, inputs_of, traits_of
+from learning_chain import BEGIN, TODAY, Purchases, inputs_of, traits_of
 
 from hub.models import Candidate, MemoryModels
-from plugins.retail.models.clv import tiers
-from plugins.retail.models.daily import day_number, read_daily
+from plugins.retail.models.clv import tier_cuts, tiers
+from plugins.retail.models.daily import day_number, read_buyers, read_daily, read_ids
 from plugins.retail.models.forecast import Forecast
 from plugins.retail.models.metrics import auc, calibration, concordance
 
@@ -120,10 +119,14 @@ def test_a_tier_holds_its_share_of_the_value(forecast: pa.Table) -> None:
     assert value[tier == "A"].min() >= value[tier == "B"].max()
 
 
+def parted(*value: float) -> list[int]:
+    return tiers(np.array(value), tier_cuts(np.array(value))).tolist()
+
+
 def test_equal_values_share_a_tier() -> None:
-    assert tiers(np.array([5.0, 5.0, 5.0, 5.0])).tolist() == [0, 0, 0, 0]
-    assert tiers(np.array([1.0, 8.0, 1.0, 0.0])).tolist() == [2, 0, 2, 3]
-    assert tiers(np.zeros(3)).tolist() == [0, 0, 0]
+    assert parted(5.0, 5.0, 5.0, 5.0) == [0, 0, 0, 0]
+    assert parted(1.0, 8.0, 1.0, 0.0) == [2, 0, 2, 3]
+    assert parted(0.0, 0.0, 0.0) == [0, 0, 0]
 
 
 def test_early_warning_is_right_and_calibrated(forecast: pa.Table, came: dict[str, np.ndarray]) -> None:
@@ -272,7 +275,8 @@ def test_cards_tell_what_a_reader_needs(fitted: MemoryModels, forecast: pa.Table
 
 
 def test_purchase_days_are_read_as_they_are(chain: Purchases) -> None:
-    ids, daily = read_daily(inputs_of(chain, TODAY, None))
+    inputs = inputs_of(chain, TODAY, None)
+    ids, daily = read_ids(inputs), read_daily(inputs, read_buyers(inputs))
     expected = chain.before(DAY).daily()
     present = np.unique(expected.customer)
     assert ids.to_pylist() == [f"C{one:06d}" for one in present]

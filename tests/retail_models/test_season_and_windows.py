@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugins.retail.models.clv import _repair
-from plugins.retail.models.daily import daily_of
+from plugins.retail.models.daily import Daily, daily_of
 from plugins.retail.models.features import FEATURES, snapshot
 from plugins.retail.models.metrics import amount_metrics, auc, calibration, concordance, stability
 from plugins.retail.models.season import NO_SEASON, season_of
@@ -92,7 +92,11 @@ def test_a_snapshot_sees_nothing_from_its_day_on(rows: list[tuple[int, int, floa
 def test_chunks_give_each_customer_the_same() -> None:
     draw = np.random.default_rng(0)
     daily = daily_of(draw.integers(0, 50, 600), draw.integers(0, 300, 600), draw.random(600))
-    parts = [snapshot(part, 300, 1.0).features for _, part in daily.chunks(7)]
+    parts = []
+    for begin in range(0, 50, 7):
+        some = (daily.customer >= begin) & (daily.customer < begin + 7)
+        rows = (daily.customer[some] - begin, daily.day[some], daily.value[some], daily.discount[some])
+        parts.append(snapshot(Daily(*rows, min(7, 50 - begin)), 300, 1.0).features)
     assert np.array_equal(np.concatenate(parts), snapshot(daily, 300, 1.0).features)
 
 

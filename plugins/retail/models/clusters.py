@@ -8,8 +8,8 @@ centres it finds again; new customers are assigned without one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,16 @@ from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.titles import Title
 from plugins.retail.models.card import card_of, days_text
 from plugins.retail.models.config import ClustersConfig
-from plugins.retail.models.daily import day_number
-from plugins.retail.models.keeping import Fitted, Refused, fit_day, held_model, on_one_thread
+from plugins.retail.models.daily import day_number, evenly, read_buyers
+from plugins.retail.models.keeping import (
+    Fitted,
+    Refused,
+    fit_day,
+    held_model,
+    on_one_thread,
+    read_usable,
+    usable,
+)
 from plugins.retail.models.silence import FEWEST_CUSTOMERS
 
 __all__ = ["Clusters", "Groups", "find_groups"]
@@ -49,7 +57,7 @@ _AS_STABLE = 0.05
 _SAME_CENTRE = 1.5
 """Distance, in standard deviations, within which a new centre is an old one."""
 _PRIOR = 5.0
-_METHOD = "1"
+_METHOD = "2"
 _PURPOSE = {
     "title_zh": "客户聚类",
     "title_en": "Groups of customers that are alike",
@@ -202,22 +210,30 @@ class Clusters(Scorer):
         Trait("cluster_method", TraitType.TEXT, Title("聚类方法", "Method of clusters"), "", "How the groups were found, or why there are none.", "never bought"),
     )  # fmt: skip
 
-    def score(self, inputs: Inputs) -> pa.Table:
-        """Find groups where that is due, then assign every buyer."""
-        ids, features = _read(inputs, inputs.today)
-        count = len(ids)
-        if not count:
-            return pa.table({"customer_id": ids, **{trait.name: pa.nulls(0, pa.string()) for trait in self.traits}})
+    def per_customer(self, config: ClustersConfig) -> bool:  # noqa: ARG002 - no setting changes it
+        """Groups, and the averages that shares are drawn towards, are those of the last fit."""
+        return True
+
+    def population(self, inputs: Inputs) -> Mapping[str, pa.Table]:
+        """Find groups where that is due; return those that hold for today."""
         first = inputs.arrow("SELECT min(business_date) AS day FROM customer_days WHERE orders > 0")["day"][0].as_py()
-        day = fit_day(day_number(first), day_number(inputs.business_date))
+        today = day_number(inputs.business_date)
+        day = fit_day(day_number(first) if first else today, today)
         config: ClustersConfig = inputs.config
         recipe = f"method {_METHOD}, sample {config.sample}, {config.fewest} to {config.most} groups"
         held = held_model(inputs.models, "clusters", day, recipe, lambda day, used: _fitted(inputs, day, used))
+        return {"clusters_models": usable({"clusters": held})}
+
+    def score(self, inputs: Inputs) -> pa.Table:
+        """Assign every buyer to a group."""
+        ids, habits = _read(inputs, inputs.today)
+        count = len(ids)
+        held = read_usable(inputs, "clusters_models")["clusters"]
         if isinstance(held, Refused):
             nothing = {name: pa.nulls(count, pa.string()) for name in ("cluster_name", "cluster_name_en")}
             return pa.table({"customer_id": ids, "cluster_id": pa.nulls(count, pa.int64()), **nothing, "cluster_method": _same(held.reason, count)})  # fmt: skip
-        groups = Groups.of(dict(held.payload))
-        place = pa.array(groups.assigned(features))
+        groups = Groups.of(dict(held))
+        place = pa.array(groups.assigned(_features(habits, Averages(**held["averages"]))))
         columns = {
             "cluster_id": pa.array(groups.ids, pa.int64()).take(place),
             "cluster_name": pa.array([zh for zh, _ in groups.names]).take(place),
@@ -232,64 +248,83 @@ def _same(text: str, count: int) -> pa.Array:
 
 def _fitted(inputs: Inputs, day: int, used: Model | None) -> Fitted | Refused:
     config: ClustersConfig = inputs.config
-    _, features = _read(inputs, f"DATE '{days_text(day)}'")
-    if len(features) < FEWEST_CUSTOMERS:
-        return Refused(f"too little data: {len(features)} buyers, {FEWEST_CUSTOMERS} needed")
-    chosen = np.unique(np.linspace(0, len(features) - 1, min(len(features), config.sample)).astype(np.int64))
+    today = f"DATE '{days_text(day)}'"
+    buyers = read_buyers(inputs, before=today)
+    if len(buyers) < FEWEST_CUSTOMERS:
+        return Refused(f"too little data: {len(buyers)} buyers, {FEWEST_CUSTOMERS} needed")
+    _, habits = _read(inputs, today, evenly(buyers, config.sample))
+    averages = Averages.of(habits)
+    features = _features(habits, averages)
     before = Groups.of(dict(used.payload)) if used else None
-    found = find_groups(features[chosen], range(config.fewest, config.most + 1), before)
+    found = find_groups(features, range(config.fewest, config.most + 1), before)
     if isinstance(found, Refused):
         return found
     groups, figures = found
-    place = groups.assigned(features[chosen])
+    place = groups.assigned(features)
     profile = [
         {"id": groups.ids[g], "name_zh": groups.names[g][0], "name_en": groups.names[g][1],
          "share": float(np.mean(place == g)), **dict(zip(FEATURES, map(float, groups.centres[g]), strict=True))}
         for g in range(len(groups.ids))
     ]  # fmt: skip
-    rows = {"customers": len(features), "customers_learnt": len(chosen)}
+    rows = {"customers": len(buyers), "customers_learnt": len(features)}
     card = card_of(
         _PURPOSE, "in use: stable groups", {"fitted_for": days_text(day)}, rows, figures, {"profile": profile}
     )
-    return Fitted(groups.document(), card, good=True)
+    return Fitted({**groups.document(), "averages": asdict(averages)}, card, good=True)
 
 
-def _read(inputs: Inputs, today: str) -> tuple[pa.Array, Floats]:
-    """Return the ids of all who had bought before a day, sorted, and their features."""
-    local = f"timezone('{inputs.zone}', ordered_at)"
+@dataclass(frozen=True)
+class Averages:
+    """What all customers are like: mean value of a purchase day, and shares that one customer's are drawn towards."""
+
+    value: float
+    discount: float
+    online: float
+    evening: float
+    weekend: float
+
+    @classmethod
+    def of(cls, habits: dict[str, Floats]) -> Averages:
+        """Averages of some customers."""
+        orders = max(float(habits["n"].sum()), 1.0)
+        shares = {name: float(habits[name].sum()) / orders for name in _SHARES}
+        return cls(max(float(np.mean(habits["value"])), 1e-9), **shares)
+
+
+_SHARES = ("discount", "online", "evening", "weekend")
+
+
+def _read(inputs: Inputs, today: str, chosen: NDArray[np.int32] | None = None) -> tuple[pa.Array, dict[str, Floats]]:
+    """Return the ids of all who had bought before a day (or of some of them), sorted, and what they were like."""
+    some = "" if chosen is None else f"AND customer IN (SELECT unnest({chosen.tolist()}::INTEGER[]))"
     rows = inputs.arrow(f"""
         WITH habits AS (
-            SELECT customer_id, count(*) AS n, count(*) FILTER (isodow(business_date) >= 6) AS weekend,
-                   count(*) FILTER (hour({local}) >= 17) AS evening,
-                   count(*) FILTER (coalesce(channel, 'store') <> 'store') AS online
-            FROM orders WHERE kind <> 'refund' AND business_date < {today} GROUP BY customer_id
+            SELECT customer, count(*) AS n, count(*) FILTER (isodow(business_date) >= 6) AS weekend,
+                   count(*) FILTER (hour >= 17) AS evening, count(*) FILTER (coalesce(channel, 'store') <> 'store') AS online
+            FROM purchases WHERE NOT refund AND business_date < {today} {some} GROUP BY customer
         ), bought AS (
-            SELECT customer_id, {today} - max(business_date) AS recency, count(*) AS days,
+            SELECT customer, {today} - max(business_date) AS recency, count(*) AS days,
                    count(*) FILTER (business_date >= {today} - 365) AS days_365, sum(net_value) AS net,
                    sum(greatest(discount_value, 0)) AS discount
-            FROM customer_days WHERE orders > 0 AND business_date < {today} GROUP BY customer_id
+            FROM customer_days WHERE orders > 0 AND business_date < {today} {some} GROUP BY customer
         )
         SELECT customer_id, recency::DOUBLE AS recency, days_365::DOUBLE AS frequency, (net / days)::DOUBLE AS value,
                discount::DOUBLE AS discount, net::DOUBLE AS net, n::DOUBLE AS n, weekend::DOUBLE AS weekend,
                evening::DOUBLE AS evening, online::DOUBLE AS online
-        FROM bought JOIN habits USING (customer_id) ORDER BY customer_id""")
-    column = {name: rows[name].to_numpy() for name in rows.column_names[1:]}
-    ids = rows["customer_id"].combine_chunks()
-    if not len(ids):
-        return ids, np.zeros((0, len(FEATURES)))
-    unit = max(float(np.mean(column["value"])), 1e-9)
+        FROM bought JOIN habits USING (customer) JOIN people USING (customer) ORDER BY customer""")
+    column = {name: np.asarray(rows[name].to_numpy(), np.float64) for name in rows.column_names[1:]}
     price = np.maximum(column["net"], 0) + column["discount"]
-    share = np.divide(column["discount"], price, out=np.zeros(len(ids)), where=price > 0)
+    share = np.divide(column["discount"], price, out=np.zeros(len(price)), where=price > 0)
+    return rows["customer_id"].combine_chunks(), {**column, "discount": share * column["n"]}
+
+
+def _features(habits: dict[str, Floats], averages: Averages) -> Floats:
+    """One row per customer, columns :data:`FEATURES`; each row follows from that customer and the averages alone."""
     columns = {
-        "recency": np.log1p(column["recency"]),
-        "frequency": np.log1p(column["frequency"]),
-        "value": np.log(np.maximum(column["value"] / unit, 0.01)),
-        "discount": _drawn(share * column["n"], column["n"]),
-        **{name: _drawn(column[name], column["n"]) for name in ("online", "evening", "weekend")},
+        "recency": np.log1p(habits["recency"]),
+        "frequency": np.log1p(habits["frequency"]),
+        "value": np.log(np.maximum(habits["value"] / averages.value, 0.01)),
+        # As if five more orders had been average.
+        **{name: (habits[name] + _PRIOR * getattr(averages, name)) / (habits["n"] + _PRIOR) for name in _SHARES},
     }
-    return ids, np.column_stack([columns[name] for name in FEATURES])
-
-
-def _drawn(count: Floats, n: Floats) -> Floats:
-    """A share, drawn towards that of all as if five more orders had been average."""
-    return np.asarray((count + _PRIOR * count.sum() / n.sum()) / (n + _PRIOR))
+    return np.column_stack([columns[name] for name in FEATURES])

@@ -26,7 +26,7 @@ from plugins.retail.models.season import NO_SEASON, Season, season_of
 from plugins.retail.models.silence import FEWEST_CUSTOMERS, Bases
 from plugins.retail.models.windows import Windows, windows
 
-__all__ = ["YEAR", "Forecast", "Value", "fit_value", "tiers"]
+__all__ = ["YEAR", "Forecast", "Value", "fit_value", "tier_cuts", "tiers"]
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +64,7 @@ class Value:
         season: how much is bought at what time of the year; the regressions know none.
         bands: predicted value (in units) of customers of the judged window in rising bands, with the lowest and highest tenth of
             what came, as shares of the prediction.
+        cuts: expected value of the next twelve months from which somebody is in tier A, B, C, on the day of the fit.
     """
 
     btyd: Btyd
@@ -76,6 +77,7 @@ class Value:
     money_repair: float = 1.0
     bands: tuple[tuple[float, float, float], ...] = ()
     season: Season = NO_SEASON
+    cuts: tuple[float, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return the numbers for a model file."""
@@ -90,6 +92,7 @@ class Value:
             "money_repair": self.money_repair,
             "bands": [list(band) for band in self.bands],
             "season": asdict(self.season),
+            "cuts": list(self.cuts),
         }
 
     @classmethod
@@ -99,7 +102,17 @@ class Value:
         bands = tuple((band[0], band[1], band[2]) for band in document["bands"])
         btyd, gamma = Btyd.of(document["btyd"]), GammaGamma.of(document["gamma"])
         season = Season(document["season"]["begin"], tuple(document["season"]["index"]))
-        return cls(**{**document, **lines, "bands": bands, "btyd": btyd, "gamma": gamma, "season": season})
+        return cls(
+            **{
+                **document,
+                **lines,
+                "bands": bands,
+                "btyd": btyd,
+                "gamma": gamma,
+                "season": season,
+                "cuts": tuple(document["cuts"]),
+            }
+        )
 
     @property
     def method(self) -> str:
@@ -231,7 +244,7 @@ def _unlearnt(model: Value, daily: Daily, today: int, purpose: dict[str, str]) -
     decision = "in use: MBG/NBD × Gamma-Gamma alone, as there is no window to learn from yet"
     window = {"first_day": days_text(daily.first_day), "fitted_for": days_text(today)}
     card = card_of(purpose, decision, window, {"customers": daily.customers}, {}, _parameters(model))
-    return Fitted(model.document(), card, good=True)
+    return Fitted(_with_cuts(model, daily, today).document(), card, good=True)
 
 
 def _judged(
@@ -267,7 +280,8 @@ def _judged(
         "fitted_for": days_text(spans.today),
     }
     rows = {"customers": daily.customers, "customers_judged": len(known)}
-    return Fitted(model.document(), card_of(purpose, decision, window, rows, results, _parameters(model)), good)
+    card = card_of(purpose, decision, window, rows, results, _parameters(model))
+    return Fitted(_with_cuts(model, daily, spans.today).document(), card, good)
 
 
 def _window_before(bases: Bases, spans: Windows) -> tuple[float, float]:
@@ -353,16 +367,23 @@ def _parameters(model: Value) -> dict[str, Any]:
     }
 
 
-def tiers(value: Floats) -> NDArray[np.int64]:
-    """Return 0 … 3 for tier A … D: the best customers who hold half of all predicted value, the next 30 %, 15 %, the rest.
+def tier_cuts(value: Floats) -> tuple[float, ...]:
+    """Return the least value of tiers A, B and C: the best customers who hold half of all predicted value, the next 30 %, 15 %.
 
     Equal values are in the same tier.
     """
-    order = np.argsort(-value, kind="stable")
-    ranked = value[order]
+    ranked = np.sort(np.round(value, 2))[::-1]
     before = np.cumsum(ranked) - ranked
     first = np.searchsorted(-ranked, -ranked, side="left")
     share = before[first] / max(float(ranked.sum()), 1e-12)
-    found = np.empty(len(value), np.int64)
-    found[order] = np.searchsorted([0.5, 0.8, 0.95], share, side="right")
-    return found
+    return tuple(float(ranked[share < limit].min(initial=np.inf)) for limit in (0.5, 0.8, 0.95))
+
+
+def tiers(value: Floats, cuts: tuple[float, ...]) -> NDArray[np.int64]:
+    """Return 0 … 3 for tier A … D by the least values of A, B and C."""
+    return np.asarray(np.sum([np.round(value, 2) < cut for cut in cuts], axis=0), np.int64)
+
+
+def _with_cuts(model: Value, daily: Daily, today: int) -> Value:
+    known = snapshot(daily, today, model.unit)
+    return replace(model, cuts=tier_cuts(model.expected(known, today).value))

@@ -7,7 +7,6 @@ the rows before it and nothing else.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from hub.scorer import Inputs
 from plugins.retail.models.btyd import Histories
 
-__all__ = ["Daily", "daily_of", "day_number", "read_daily"]
+__all__ = ["Daily", "daily_of", "day_number", "evenly", "read_buyers", "read_daily", "read_ids"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,22 +69,11 @@ class Daily:
 
     def sample(self, size: int) -> Daily:
         """Return at most ``size`` of the customers who have a row, evenly spaced over them; their numbers are given anew."""
-        present = np.unique(self.customer)
-        if not len(present):
-            return self
-        chosen = present[np.unique(np.linspace(0, len(present) - 1, min(size, len(present))).astype(np.int64))]
+        chosen = evenly(np.unique(self.customer), size)
         number = np.full(self.customers, -1, np.int32)
         number[chosen] = np.arange(len(chosen), dtype=np.int32)
         rows = self._rows(number[self.customer] >= 0)
         return Daily(number[rows.customer], rows.day, rows.value, rows.discount, len(chosen))
-
-    def chunks(self, size: int) -> Iterator[tuple[int, Daily]]:
-        """Yield ``size`` customers at a time with the number of the first; their numbers are given anew."""
-        for begin in range(0, self.customers, size):
-            end = min(begin + size, self.customers)
-            low, high = np.searchsorted(self.customer, [begin, end])
-            part = self._rows(slice(low, high))
-            yield begin, Daily(part.customer - np.int32(begin), part.day, part.value, part.discount, end - begin)
 
     def days_of(self) -> Ints:
         """Return the number of purchase days per customer."""
@@ -133,21 +121,44 @@ def _table(customer: Any, day: Any, value: Any, given: Any, customers: int) -> D
     return Daily(customer.astype(np.int32), day.astype(np.int32), value, share.astype(np.float32), customers)
 
 
-def read_daily(inputs: Inputs) -> tuple[pa.Array, Daily]:
-    """Return the ids of all buyers, sorted, and their purchase days before the business date.
+def evenly(present: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return at most ``size`` of some numbers, evenly spaced over them."""
+    if len(present) <= size:
+        return present
+    return present[np.unique(np.linspace(0, len(present) - 1, size).astype(np.int64))]
 
-    Reads ``customer_days``.
+
+def read_buyers(inputs: Inputs, before: str = "") -> NDArray[np.int32]:
+    """Return the numbers of all buyers, rising; of those who had bought before a day if one is given as SQL."""
+    until = f"AND business_date < {before}" if before else ""
+    rows = inputs.arrow(f"SELECT DISTINCT customer FROM customer_days WHERE orders > 0 {until} ORDER BY customer")
+    return np.asarray(rows["customer"].to_numpy(), np.int32)
+
+
+def read_ids(inputs: Inputs) -> pa.Array:
+    """Return the ids of all buyers, in the order of their numbers."""
+    bought = "(FROM customer_days WHERE orders > 0)"
+    rows = inputs.arrow(f"SELECT customer_id FROM people SEMI JOIN {bought} USING (customer) ORDER BY customer")
+    return rows["customer_id"].combine_chunks()
+
+
+def read_daily(inputs: Inputs, buyers: NDArray[np.int32], *, whole: bool = True) -> Daily:
+    """Return the purchase days of some buyers, who are numbered anew in their order.
+
+    Args:
+        inputs: with ``customer_days``.
+        buyers: their numbers, rising.
+        whole: whether every buyer between the first and the last is among them; else they are looked up one by one.
     """
-    ids = inputs.arrow("SELECT customer_id FROM customer_days WHERE orders > 0 GROUP BY ALL ORDER BY ALL")
+    if not len(buyers):
+        return _table(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0)
+    some = f"customer BETWEEN {buyers[0]} AND {buyers[-1]}"
+    if not whole:
+        some = f"customer IN (SELECT unnest({buyers.tolist()}::INTEGER[]))"
     rows = inputs.arrow(
-        """
-        WITH numbered AS (
-            SELECT customer_id, (row_number() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer
-            FROM (SELECT DISTINCT customer_id FROM customer_days WHERE orders > 0)
-        )
-        SELECT customer, (business_date - DATE '1970-01-01')::INTEGER AS day, net_value::DOUBLE AS net_value,
-               discount_value::DOUBLE AS discount_value
-        FROM customer_days JOIN numbered USING (customer_id) WHERE orders > 0 ORDER BY customer, day"""
+        f"""SELECT customer, (business_date - DATE '1970-01-01')::INTEGER AS day, net_value::DOUBLE AS net_value,
+                   discount_value::DOUBLE AS discount_value
+            FROM customer_days WHERE orders > 0 AND {some} ORDER BY customer, day"""
     )
     customer, day, value, given = (rows[name].to_numpy() for name in ("customer", "day", "net_value", "discount_value"))
-    return ids["customer_id"].combine_chunks(), _table(customer, day, value, given, len(ids))
+    return _table(np.searchsorted(buyers, customer), day, value, given, len(buyers))

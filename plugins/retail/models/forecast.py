@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from hub.models import Model
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.titles import Title
+from plugins.retail.models.card import days_text
 from plugins.retail.models.churn import fit_silence
 from plugins.retail.models.clv import Value, fit_value, tiers
 from plugins.retail.models.config import ForecastConfig
-from plugins.retail.models.daily import Daily, day_number, read_daily
+from plugins.retail.models.daily import Daily, day_number, evenly, read_buyers, read_daily, read_ids
 from plugins.retail.models.features import snapshot
-from plugins.retail.models.keeping import Fitted, Refused, fit_day, held_model
+from plugins.retail.models.keeping import Fitted, Refused, Usable, fit_day, held_model, read_usable, usable
 from plugins.retail.models.reasons import reasons
 from plugins.retail.models.silence import Bases, Silence
 from plugins.retail.models.timing import HORIZONS, next_purchase
@@ -31,7 +32,7 @@ _CHUNK = 100_000
 _LONG_GONE = 365
 """A next purchase is forecast for customers whose last one is at most so many days ago."""
 CHURN_HORIZONS = (30, 60)
-_METHOD = "2"
+_METHOD = "3"
 """Counts changes of method: models of another method are fitted anew."""
 _NO_MODEL = "never bought, or too little data (the method says why)"
 _INACTIVE = "never bought, last purchase longer ago than the active limit, or too little data"
@@ -74,7 +75,7 @@ class Forecast(Scorer):
         _trait("clv_12m_p10", TraitType.AMOUNT, "未来12个月价值下限", "Lifetime value, low", "currency", "One in ten customers of a like forecast spends less.", _NO_MODEL),
         _trait("clv_12m_p90", TraitType.AMOUNT, "未来12个月价值上限", "Lifetime value, high", "currency", "One in ten customers of a like forecast spends more.", _NO_MODEL),
         _trait("clv_expected_visits", TraitType.NUMBER, "未来12个月预计消费天数", "Purchase days expected, 12 months", "d", "Purchase days expected in the 365 days after as_of.", _NO_MODEL),
-        _trait("clv_tier", TraitType.TEXT, "价值等级", "Lifetime value tier", "", "A: the best who hold half of all expected value; B: the next 30 %; C: 15 %; D: the rest.", _NO_MODEL),
+        _trait("clv_tier", TraitType.TEXT, "价值等级", "Lifetime value tier", "", "A: the best who hold half of all expected value; B: the next 30 %; C: 15 %; D: the rest; cut points of the last fit.", _NO_MODEL),
         _trait("clv_method", TraitType.TEXT, "价值预测方法", "Method of lifetime value", "", "How clv_12m was worked out, or why it was not.", "never bought"),
         _trait("clv_historic", TraitType.AMOUNT, "历史价值", "Lifetime value so far", "currency", "Net value of all purchases before as_of.", "never bought"),
         _trait("clv_total", TraitType.AMOUNT, "历史加预测价值", "Lifetime value, past and expected", "currency", "clv_historic + clv_12m.", _NO_MODEL),
@@ -95,17 +96,28 @@ class Forecast(Scorer):
         _trait("next_purchase_method", TraitType.TEXT, "下次消费预测方法", "Method of the next purchase", "", "How the chances were worked out, or why they were not.", "never bought"),
     )  # fmt: skip
 
+    def per_customer(self, config: ForecastConfig) -> bool:  # noqa: ARG002 - no setting changes it
+        """Models, and the cut points of the tiers, are those of the last fit."""
+        return True
+
+    def population(self, inputs: Inputs) -> Mapping[str, pa.Table]:
+        """Fit what is due; return the models that hold for today."""
+        active = inputs.config.active_days or inputs.settings["retail"].stages.active
+        return {"forecast_models": usable(held_models(inputs, active))}
+
     def score(self, inputs: Inputs) -> pa.Table:
-        """Fit what is due, then score every buyer."""
-        ids, daily = read_daily(inputs)
+        """Score every buyer by the models, some at a time."""
         today = day_number(inputs.business_date)
-        if not len(daily):
+        buyers = read_buyers(inputs)
+        if not len(buyers):
             return _empty()
         active = inputs.config.active_days or inputs.settings["retail"].stages.active
-        models = held_models(inputs, daily, today, active)
-        parts = [_scored(part, today, models, inputs.config, active) for _, part in daily.chunks(_CHUNK)]
-        columns = {name: pa.chunked_array([part[name] for part in parts]).combine_chunks() for name in parts[0]}
-        return pa.table({"customer_id": ids, **_with_tiers(columns)})
+        models = read_usable(inputs, "forecast_models")
+        parts = []
+        for begin in range(0, len(buyers), _CHUNK):
+            daily = read_daily(inputs, buyers[begin : begin + _CHUNK])
+            parts.append(pa.table(_scored(daily, today, models, inputs.config, active)))
+        return pa.concat_tables(parts).add_column(0, "customer_id", read_ids(inputs))
 
 
 def _empty() -> pa.Table:
@@ -113,10 +125,12 @@ def _empty() -> pa.Table:
     return pa.table({name: pa.array([], pa.string() if name == "customer_id" else pa.null()) for name in names})
 
 
-def held_models(inputs: Inputs, daily: Daily, today: int, active: int) -> dict[str, Model | Refused]:
+def held_models(inputs: Inputs, active: int) -> dict[str, Model | Refused]:
     """Return the three models that hold for today, fitted now where that is due."""
-    day = fit_day(daily.first_day, today)
-    sample = cache(lambda: Bases(daily.before(day).sample(inputs.config.sample)))
+    first = inputs.arrow("SELECT min(business_date) AS day FROM customer_days WHERE orders > 0")["day"][0].as_py()
+    today = day_number(inputs.business_date)
+    day = fit_day(day_number(first) if first else today, today)
+    sample = cache(lambda: Bases(_sample(inputs, day)))
     recipe = f"method {_METHOD}, sample {inputs.config.sample}"
     silences = {"churn": (CHURN_HORIZONS, active), "next_purchase": (HORIZONS, _LONG_GONE)}
     held: dict[str, Model | Refused] = {
@@ -128,6 +142,12 @@ def held_models(inputs: Inputs, daily: Daily, today: int, active: int) -> dict[s
         learn = partial(_learn_silence, sample, horizons, within, _PURPOSES[name])
         held[name] = held_model(inputs.models, name, day, f"{recipe}, within {within}", learn)
     return held
+
+
+def _sample(inputs: Inputs, day: int) -> Daily:
+    """Purchase days before a day of customers spread evenly over those who had bought by then."""
+    buyers = evenly(read_buyers(inputs, before=f"DATE '{days_text(day)}'"), inputs.config.sample)
+    return read_daily(inputs, buyers, whole=False).before(day)
 
 
 def _learn_silence(
@@ -142,7 +162,7 @@ def _learn_silence(
 
 
 def _scored(
-    daily: Daily, today: int, held: Mapping[str, Model | Refused], config: ForecastConfig, active: int
+    daily: Daily, today: int, held: Mapping[str, Usable], config: ForecastConfig, active: int
 ) -> dict[str, pa.Array]:
     return {
         **_values(daily, today, held["clv"], config),
@@ -151,7 +171,7 @@ def _scored(
     }
 
 
-def _values(daily: Daily, today: int, held: Model | Refused, config: ForecastConfig) -> dict[str, pa.Array]:
+def _values(daily: Daily, today: int, held: Usable, config: ForecastConfig) -> dict[str, pa.Array]:
     historic = daily.value_of()
     if isinstance(held, Refused):
         names = (
@@ -166,14 +186,16 @@ def _values(daily: Daily, today: int, held: Model | Refused, config: ForecastCon
         nothing = np.full(daily.customers, np.nan)
         return {name: _numbers(nothing, 2) for name in names} | {
             "clv_historic": _numbers(historic, 2),
+            "clv_tier": _nothing("clv_tier", daily.customers),
             "clv_method": _same(held.reason, daily.customers),
         }
-    model = Value.of(dict(held.payload))
+    model = Value.of(dict(held))
     known = snapshot(daily, today, model.unit)
     found = model.expected(known, today)
     alive = np.full(len(known), np.nan) if model.btyd.degenerate else model.btyd.alive(known.histories)
     return {
         "clv_12m": _numbers(found.value, 2),
+        "clv_tier": pa.array(["A", "B", "C", "D"]).take(pa.array(tiers(found.value, model.cuts))),
         "clv_12m_p10": _numbers(found.low, 2),
         "clv_12m_p90": _numbers(found.high, 2),
         "clv_expected_visits": _numbers(found.visits, 4),
@@ -185,12 +207,12 @@ def _values(daily: Daily, today: int, held: Model | Refused, config: ForecastCon
     }
 
 
-def _churn(daily: Daily, today: int, held: Model | Refused, config: ForecastConfig, active: int) -> dict[str, pa.Array]:
+def _churn(daily: Daily, today: int, held: Usable, config: ForecastConfig, active: int) -> dict[str, pa.Array]:
     count = daily.customers
     if isinstance(held, Refused):
         names = ("churn_prob_60d", "churn_prob_30d", "churn_band", "churn_reasons", "churn_reasons_en")
         return {name: _nothing(name, count) for name in names} | {"churn_method": _same(held.reason, count)}
-    model = Silence.of(dict(held.payload))
+    model = Silence.of(dict(held))
     known = snapshot(daily, today, model.unit)
     silent = model.silent(known)
     watched = known.recency <= active
@@ -210,13 +232,13 @@ def _churn(daily: Daily, today: int, held: Model | Refused, config: ForecastConf
     }
 
 
-def _next(daily: Daily, today: int, held: Model | Refused) -> dict[str, pa.Array]:
+def _next(daily: Daily, today: int, held: Usable) -> dict[str, pa.Array]:
     chances, dates = ("p7", "p14", "p30"), {"date": "median", "lo": "low", "hi": "high"}
     count = daily.customers
     if isinstance(held, Refused):
         names = [f"next_purchase_{name}" for name in (*chances, *dates)]
         return {name: _nothing(name, count) for name in names} | {"next_purchase_method": _same(held.reason, count)}
-    model = Silence.of(dict(held.payload))
+    model = Silence.of(dict(held))
     known = snapshot(daily, today, model.unit)
     found = next_purchase(model.silent(known))
     lately = known.recency <= _LONG_GONE
@@ -225,13 +247,6 @@ def _next(daily: Daily, today: int, held: Model | Refused) -> dict[str, pa.Array
         **{f"next_purchase_{name}": _dates(np.where(lately, getattr(found, part), np.inf), today) for name, part in dates.items()},
         "next_purchase_method": _same(model.method, count),
     }  # fmt: skip
-
-
-def _with_tiers(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    value = columns["clv_12m"]
-    if value.null_count:
-        return {**columns, "clv_tier": pa.nulls(len(value), pa.string())}
-    return {**columns, "clv_tier": pa.array(["A", "B", "C", "D"]).take(pa.array(tiers(value.to_numpy())))}
 
 
 def _numbers(values: Floats, digits: int) -> pa.Array:

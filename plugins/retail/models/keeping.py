@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+import pyarrow as pa
 
 from hub.models import Candidate, Model, ModelStore
+from hub.scorer import Inputs
 
-__all__ = ["Fitted", "Refused", "fit_day", "held_model", "on_one_thread"]
+__all__ = ["Fitted", "Refused", "Usable", "fit_day", "held_model", "on_one_thread", "read_usable", "usable"]
 
 REFIT_DAYS = 28
 _Given = ParamSpec("_Given")
@@ -44,6 +48,30 @@ class Refused:
     """Why no model can be fitted, in words."""
 
     reason: str
+
+
+Usable: TypeAlias = Mapping[str, Any] | Refused
+"""The numbers of a model that may be used, or why there is none."""
+
+
+def usable(held: Mapping[str, Model | Refused]) -> pa.Table:
+    """Return models as a relation, for :meth:`hub.scorer.Scorer.population`: what changed customers are scored with until the next
+    scoring of everybody, which alone may fit."""
+    rows = [
+        {"name": name, "payload": None, "reason": one.reason}
+        if isinstance(one, Refused)
+        else {"name": name, "payload": json.dumps(dict(one.payload)), "reason": None}
+        for name, one in held.items()
+    ]
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in ("name", "payload", "reason")]))
+
+
+def read_usable(inputs: Inputs, relation: str) -> dict[str, Usable]:
+    """Read back what :func:`usable` gave."""
+    rows = inputs.arrow(f"SELECT name, payload, reason FROM {relation}").to_pylist()
+    return {
+        row["name"]: Refused(row["reason"]) if row["payload"] is None else json.loads(row["payload"]) for row in rows
+    }
 
 
 def fit_day(first_day: int, today: int) -> int:

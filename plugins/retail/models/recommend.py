@@ -2,28 +2,35 @@
 
 Own frequency and the purchases of the most similar customers (cosine), blended. On real baskets this equals or beats matrix
 factorisation except for new products of some chains. Everybody is compared with at most ``likes`` customers, evenly spaced over all
-of those with two products or more, so that the work grows with the number of customers and not with its square.
+of those with two products or more, so that the work grows with the number of customers and not with its square. The hub's scorer
+takes them, and what sells best, as they were at the beginning of the week: what is recommended to somebody changes within a day
+with that customer's own purchases only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.titles import Title
 from plugins.retail.models.config import RecommendConfig
+from plugins.retail.models.daily import evenly, read_buyers, read_ids
+from plugins.retail.models.kept_out import KeptOut, read_kept_out
 
-__all__ = ["Bought", "Recommend", "ranked"]
+__all__ = ["Bought", "Likes", "Recommend", "likes_of", "ranked"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
+_CHUNK = 100_000
 _CELLS = 8_000_000
 """Numbers in one block's table of customers by products or by like customers: bounds memory."""
 
@@ -46,7 +53,31 @@ class Bought:
     products: int
 
 
-def ranked(bought: Bought, config: RecommendConfig, count: int) -> Iterator[tuple[int, Ints, NDArray[np.bool_]]]:
+@dataclass(frozen=True)
+class Likes:
+    """Whom customers are compared with.
+
+    Attributes:
+        tastes: a sparse row per like customer, a column per product.
+        who: that customer's number among those who are ranked; -1 for somebody else.
+        popular: how many customers buy each product.
+    """
+
+    tastes: Any
+    who: Ints
+    popular: Floats
+
+
+def likes_of(bought: Bought, most: int) -> Likes:
+    """Return at most so many of the customers with two products or more, evenly spaced over them."""
+    rows = _matrix(bought)
+    who = evenly(np.flatnonzero(np.diff(rows.indptr) >= 2), most)
+    return Likes(_normalised(rows[who]), who, np.bincount(bought.product, minlength=bought.products).astype(np.float32))
+
+
+def ranked(
+    bought: Bought, config: RecommendConfig, count: int, likes: Likes | None = None
+) -> Iterator[tuple[int, Ints, NDArray[np.bool_]]]:
     """Yield, for some customers at a time, the number of the first, the best products and whether they had bought each.
 
     Equal scores are ordered by how many customers buy the product. Customers without purchases get the best-sellers.
@@ -55,30 +86,32 @@ def ranked(bought: Bought, config: RecommendConfig, count: int) -> Iterator[tupl
         bought: purchases.
         config: weights and sizes.
         count: products per customer; -1 stands where there are fewer.
+        likes: whom they are compared with; some of themselves if not given.
     """
-    from scipy import sparse
-
     if not bought.products:
         yield 0, np.full((bought.customers, count), -1, np.int64), np.zeros((bought.customers, count), np.bool_)
         return
-    rows = sparse.csr_matrix((bought.weight, (bought.customer, bought.product)), (bought.customers, bought.products))
-    tastes = _normalised(rows)
-    buyers = np.bincount(bought.product, minlength=bought.products).astype(np.float32)
-    fallback = 1e-3 * buyers / max(float(buyers.max(initial=0)), 1.0)
-    likes = np.flatnonzero(np.diff(rows.indptr) >= 2)
-    if len(likes) > config.likes:
-        likes = likes[np.unique(np.linspace(0, len(likes) - 1, config.likes).astype(np.int64))]
-    step = max(_CELLS // max(len(likes), bought.products, 1), 1)
+    likes = likes or likes_of(bought, config.likes)
+    rows = _matrix(bought)
+    fallback = 1e-3 * likes.popular / max(float(likes.popular.max(initial=0)), 1.0)
+    step = max(_CELLS // max(len(likes.who), bought.products, 1), 1)
     for begin in range(0, bought.customers, step):
-        end = min(begin + step, bought.customers)
-        own = rows[begin:end].toarray()
+        some = rows[begin : begin + step]
+        own = some.toarray()
         had = own > 0
         score = config.own_share * _by_largest(own) + fallback
-        if len(likes):
-            near = _nearest(tastes[begin:end] @ tastes[likes].T, likes, begin, config.neighbours)
-            score = score + (1 - config.own_share) * _by_largest(np.asarray((near @ tastes[likes]).toarray()))
+        if len(likes.who):
+            near = _nearest(_normalised(some) @ likes.tastes.T, likes.who - begin, config.neighbours)
+            score = score + (1 - config.own_share) * _by_largest(np.asarray((near @ likes.tastes).toarray()))
         best = _best(score, count)
         yield begin, best, np.take_along_axis(had, np.maximum(best, 0), axis=1) & (best >= 0)
+
+
+def _matrix(bought: Bought) -> Any:
+    from scipy import sparse
+
+    shape = (bought.customers, bought.products)
+    return sparse.csr_matrix((bought.weight, (bought.customer, bought.product)), shape)
 
 
 def _normalised(rows: Any) -> Any:
@@ -89,13 +122,13 @@ def _normalised(rows: Any) -> Any:
     return (sparse.diags((1 / np.maximum(lengths, 1e-9)).astype(np.float32)) @ logs).tocsr()
 
 
-def _nearest(similar: Any, likes: Ints, begin: int, neighbours: int) -> Any:
-    """Keep the largest similarities of each customer, that to himself left out."""
+def _nearest(similar: Any, who: Ints, neighbours: int) -> Any:
+    """Keep the largest similarities of each customer, that to himself (a row's own number in ``who``) left out."""
     from scipy import sparse
 
     table = similar.toarray()
-    own = np.flatnonzero((likes >= begin) & (likes < begin + len(table)))
-    table[likes[own] - begin, own] = 0
+    own = np.flatnonzero((who >= 0) & (who < len(table)))
+    table[who[own], own] = 0
     if neighbours < table.shape[1]:
         limit = np.partition(table, -neighbours, axis=1)[:, -neighbours, None]
         table[table < limit] = 0
@@ -107,15 +140,19 @@ def _by_largest(scores: Floats) -> Floats:
 
 
 def _best(scores: Floats, count: int) -> Ints:
-    """The best products per row, best first; equal ones by their number."""
+    """The best products per row, best first; equal ones by their number, and none that nothing speaks for."""
     found = np.full((len(scores), count), -1, np.int64)
-    width = min(count, scores.shape[1])
+    products = scores.shape[1]
+    width = min(count, products)
     if not width:
         return found
-    rounded = np.round(scores, 5)
-    part = np.sort(np.argpartition(-rounded, width - 1, axis=1)[:, :width], axis=1)
-    order = np.argsort(-np.take_along_axis(rounded, part, axis=1), axis=1, kind="stable")
-    found[:, :width] = np.take_along_axis(part, order, axis=1)
+    # One whole number for score and place, so that no two are equal and other columns change nothing.
+    rank = np.rint(scores * 1e5).astype(np.int64) * products + np.arange(products - 1, -1, -1)
+    part = np.argpartition(-rank, width - 1, axis=1)[:, :width]
+    chosen = np.take_along_axis(rank, part, axis=1)
+    order = np.argsort(-chosen, axis=1, kind="stable")
+    best = np.take_along_axis(part, order, axis=1)
+    found[:, :width] = np.where(np.take_along_axis(chosen, order, axis=1) >= products, best, -1)
     return found
 
 
@@ -130,38 +167,75 @@ class Recommend(Scorer):
     needs = ("retail",)
     Config = RecommendConfig
     traits = (
-        _trait("next_products_again", "推荐复购商品", "Products to buy again", "Names, the likeliest first."),
-        _trait("next_products_again_ids", "推荐复购商品编号", "Products to buy again, ids", "The same as product ids, separated by commas."),
-        _trait("next_products_new", "推荐新商品", "Products to try", "Names of products not bought in the look-back, the likeliest first."),
-        _trait("next_products_new_ids", "推荐新商品编号", "Products to try, ids", "The same as product ids, separated by commas."),
-        _trait("next_products_reason", "推荐理由", "Why these are recommended (Chinese)", "Own favourite and how often; like customers; best-sellers of the chain."),
-        _trait("next_products_reason_en", "推荐理由(英文)", "Why these are recommended (English)", "The same in English."),
+        _trait("reco_repeat", "推荐复购商品", "Products to buy again", "Names, the likeliest first; on sale, never given back, and of no need group that is not used up yet."),
+        _trait("reco_repeat_ids", "推荐复购商品编号", "Products to buy again, ids", "The same as product ids, separated by commas."),
+        _trait("reco_repeat_reason", "复购推荐理由", "Why to buy again (Chinese)", "The favourite among them."),
+        _trait("reco_repeat_reason_en", "复购推荐理由(英文)", "Why to buy again (English)", "The same in English."),
+        _trait("reco_new", "推荐新商品", "Products to try", "Names of products not bought in the look-back, the likeliest first; left out as above."),
+        _trait("reco_new_ids", "推荐新商品编号", "Products to try, ids", "The same as product ids, separated by commas."),
+        _trait("reco_new_reason", "新品推荐理由", "Why to try (Chinese)", "Like customers, or best-sellers of the chain."),
+        _trait("reco_new_reason_en", "新品推荐理由(英文)", "Why to try (English)", "The same in English."),
     )  # fmt: skip
 
-    def score(self, inputs: Inputs) -> pa.Table:
-        """Rank the products of every buyer."""
+    def per_customer(self, config: RecommendConfig) -> bool:  # noqa: ARG002 - no setting changes it
+        """Like customers and best-sellers are those of the week's beginning."""
+        return True
+
+    def population(self, inputs: Inputs) -> Mapping[str, str | pa.Table]:
+        """Return what was sold before the week of as_of, and the customers that others are compared with."""
         config: RecommendConfig = inputs.config
-        ids, bought, products, offered = _read(inputs, config)
-        if not bought.products:
-            return pa.table(
-                {"customer_id": ids, **{trait.name: pa.nulls(len(ids), pa.string()) for trait in self.traits}}
-            )
-        columns: dict[str, list[str | None]] = {trait.name: [] for trait in self.traits}
-        wanted = 4 * config.listed
-        days = _most_bought(bought)
-        for begin, best, had in ranked(bought, config, wanted):
-            sold = (best >= 0) & offered[np.maximum(best, 0)]
-            lists = {"next_products_again": sold & had, "next_products_new": sold & ~had}
-            for name, chosen in lists.items():
-                names, codes = _joined(best, chosen, products, config.listed)
-                columns[name] += names
-                columns[f"{name}_ids"] += codes
-            zh, en = _reasons(best, had & sold, products[1], days[begin : begin + len(best)])
-            columns["next_products_reason"] += zh
-            columns["next_products_reason_en"] += en
-        return pa.table(
-            {"customer_id": ids, **{name: pa.array(values, pa.string()) for name, values in columns.items()}}
+        monday = inputs.business_date - dt.timedelta(days=inputs.business_date.weekday())
+        first = inputs.arrow("SELECT min(business_date) AS day FROM purchases")["day"][0].as_py()
+        until = f"DATE '{monday}'" if first and first < monday else inputs.today
+        bought = _bought(until, config)
+        several = (
+            f"SELECT customer FROM ({bought}) GROUP BY customer HAVING count(DISTINCT code) >= 2 ORDER BY customer"
         )
+        who = evenly(inputs.arrow(several)["customer"].to_numpy(), config.likes)
+        chosen = f"customer IN (SELECT unnest({who.tolist()}::INTEGER[]))"
+        return {
+            "recommend_sold": f"""SELECT code, max(name) AS name, count(DISTINCT customer) AS buyers FROM ({bought}) GROUP BY code""",
+            "recommend_likes": inputs.arrow(f"""
+                SELECT customer_id, code, {_decayed(until, config)} AS weight
+                FROM (SELECT DISTINCT customer, code, business_date FROM ({bought}) WHERE {chosen}) JOIN people USING (customer)
+                GROUP BY customer_id, code"""),
+        }
+
+    def score(self, inputs: Inputs) -> pa.Table:
+        """Rank the products of every buyer, some at a time."""
+        config: RecommendConfig = inputs.config
+        goods = _goods(inputs, config)
+        buyers, ids = read_buyers(inputs), read_ids(inputs)
+        if not len(goods.codes) or not len(buyers):
+            nothing = pa.nulls(len(ids), pa.string())
+            return pa.table({"customer_id": ids, **{trait.name: nothing for trait in self.traits}})
+        likes = _likes(inputs, goods, ids)
+        parts = []
+        for begin in range(0, len(buyers), _CHUNK):
+            some = buyers[begin : begin + _CHUNK]
+            bought = _purchases(inputs, config, goods, some)
+            who = np.where(likes.who >= begin, likes.who - begin, -1)
+            kept_out = read_kept_out(inputs, goods.codes, some)
+            who = np.where(who < len(some), who, -1)
+            parts.append(_listed(bought, config, goods, replace(likes, who=who), kept_out))
+        return pa.concat_tables(parts).add_column(0, "customer_id", ids)
+
+
+def _listed(bought: Bought, config: RecommendConfig, goods: Goods, likes: Likes, kept_out: KeptOut) -> pa.Table:
+    """The traits of some customers."""
+    columns: dict[str, list[str | None]] = {trait.name: [] for trait in Recommend.traits}
+    known = _most_bought(bought)
+    for begin, best, had in ranked(bought, config, 4 * config.listed, likes):
+        sold = (best >= 0) & goods.on_sale[np.maximum(best, 0)] & ~kept_out.among(begin, best)
+        again = _reasons_to_repeat(best, sold & had, goods.names)
+        first = _reasons_to_try((sold & ~had).any(axis=1), known[begin : begin + len(best)])
+        for name, chosen, (zh, en) in (("reco_repeat", sold & had, again), ("reco_new", sold & ~had, first)):
+            names, codes = _joined(best, chosen, (goods.codes, goods.names), config.listed)
+            columns[name] += names
+            columns[f"{name}_ids"] += codes
+            columns[f"{name}_reason"] += zh
+            columns[f"{name}_reason_en"] += en
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 
 def _most_bought(bought: Bought) -> NDArray[np.bool_]:
@@ -183,55 +257,80 @@ def _joined(
     return names, numbers
 
 
-def _reasons(
-    best: Ints, again: NDArray[np.bool_], titles: list[str], known: NDArray[np.bool_]
-) -> tuple[list[str | None], list[str | None]]:
-    """One line per customer: the favourite and where the rest comes from."""
-    zh: list[str | None] = []
-    en: list[str | None] = []
-    first = np.where(again.any(axis=1), best[np.arange(len(best)), again.argmax(axis=1)], -1)
-    for favourite, bought in zip(first.tolist(), known.tolist(), strict=True):
-        if not bought:
-            zh.append("全店热销")
-            en.append("best-sellers of the chain")
-        elif favourite >= 0:
-            zh.append(f"常买{titles[favourite]}；口味相近的顾客也买")
-            en.append(f"often buys {titles[favourite]}; customers of like taste buy these too")
-        else:
-            zh.append("口味相近的顾客也买")
-            en.append("customers of like taste buy these")
-    return zh, en
+_Reasons = tuple[list[str | None], list[str | None]]
+"""In Chinese and in English, one per customer."""
 
 
-def _read(inputs: Inputs, config: RecommendConfig) -> tuple[pa.Array, Bought, tuple[list[str], list[str]], Any]:
-    """Return all buyers, their purchases of the look-back, ids and names of products, and which are on sale."""
-    product = "coalesce(product_id, barcode, name)"
-    bought = f"""order_lines WHERE kind IN ('item', 'set') AND quantity > 0 AND {product} IS NOT NULL
-        AND business_date >= {inputs.today} - {config.lookback_days}"""
-    ids = inputs.arrow("SELECT customer_id FROM customer_days WHERE orders > 0 GROUP BY ALL ORDER BY ALL")[
-        "customer_id"
-    ]
-    products = inputs.arrow(f"""
-        WITH sold AS (SELECT {product} AS product, max(name) AS name FROM {bought} GROUP BY ALL),
-        offered AS (SELECT source_id AS product, max(name) AS name, bool_or(on_sale) AS on_sale FROM products GROUP BY ALL)
-        SELECT product, coalesce(o.name, s.name, product) AS name, coalesce(on_sale, true) AS on_sale
-        FROM sold AS s LEFT JOIN offered AS o USING (product) ORDER BY product""")
+def _reasons_to_repeat(best: Ints, again: NDArray[np.bool_], titles: list[str]) -> _Reasons:
+    """The favourite of those listed."""
+    first = np.where(again.any(axis=1), best[np.arange(len(best)), again.argmax(axis=1)], -1).tolist()
+    zh = [f"常买{titles[favourite]}" if favourite >= 0 else None for favourite in first]
+    return zh, [f"often buys {titles[favourite]}" if favourite >= 0 else None for favourite in first]
+
+
+def _reasons_to_try(listed: NDArray[np.bool_], known: NDArray[np.bool_]) -> _Reasons:
+    """Where new products come from: like customers; best-sellers for whom nothing is known lately."""
+    kinds = np.where(listed, np.where(known, 1, 2), 0).tolist()
+    zh = (None, "口味相近的顾客也买", "全店热销")
+    en = (None, "customers of like taste buy these", "best-sellers of the chain")
+    return [zh[kind] for kind in kinds], [en[kind] for kind in kinds]
+
+
+@dataclass(frozen=True)
+class Goods:
+    """Products by number, in the order of their codes; ``buyers`` are those of the week's beginning."""
+
+    codes: list[str]
+    names: list[str]
+    on_sale: NDArray[np.bool_]
+    buyers: Floats
+
+
+def _bought(until: str, config: RecommendConfig) -> str:
+    """Lines of the look-back before a day."""
+    return f"""SELECT customer, business_date, code, name FROM customer_lines JOIN articles USING (article)
+        WHERE goods AND quantity > 0 AND code IS NOT NULL AND business_date < {until} AND business_date >= {until} - {config.lookback_days}"""
+
+
+def _decayed(until: str, config: RecommendConfig) -> str:
+    return f"round(sum(pow(0.5, ({until} - business_date)::DOUBLE / {config.half_life_days})), 6)::FLOAT"
+
+
+def _goods(inputs: Inputs, config: RecommendConfig) -> Goods:
+    """All products that were sold before the week, or to those who are scored."""
     rows = inputs.arrow(f"""
-        WITH people AS (
-            SELECT customer_id, row_number() OVER (ORDER BY customer_id) - 1 AS customer
-            FROM (SELECT DISTINCT customer_id FROM customer_days WHERE orders > 0)
-        ), goods AS (
-            SELECT product, row_number() OVER (ORDER BY product) - 1 AS number
-            FROM (SELECT DISTINCT {product} AS product FROM {bought})
-        ), days AS (
-            SELECT customer_id, {product} AS product, business_date FROM {bought} GROUP BY ALL
-        )
-        SELECT customer, number AS product,
-               round(sum(pow(0.5, ({inputs.today} - business_date)::DOUBLE / {config.half_life_days})), 6)::FLOAT AS weight
-        FROM days JOIN people USING (customer_id) JOIN goods USING (product)
-        GROUP BY ALL ORDER BY customer, number""")
-    found = Bought(
-        rows["customer"].to_numpy(), rows["product"].to_numpy(), rows["weight"].to_numpy(), len(ids), len(products)
+        WITH offered AS (SELECT source_id AS code, max(name) AS name, bool_or(on_sale) AS on_sale FROM products GROUP BY ALL),
+        known AS (SELECT DISTINCT code FROM ({_bought(inputs.today, config)}) UNION SELECT code FROM recommend_sold)
+        SELECT k.code, coalesce(o.name, s.name, k.code) AS name, coalesce(o.on_sale, true) AS on_sale, coalesce(s.buyers, 0)::FLOAT AS buyers
+        FROM known AS k LEFT JOIN recommend_sold AS s USING (code) LEFT JOIN offered AS o USING (code) ORDER BY k.code""")
+    on_sale, buyers = (rows[name].to_numpy() for name in ("on_sale", "buyers"))
+    return Goods(
+        rows["code"].to_pylist(),
+        rows["name"].to_pylist(),
+        np.asarray(on_sale, np.bool_),
+        np.asarray(buyers, np.float32),
     )
-    titles = (products["product"].to_pylist(), products["name"].to_pylist())
-    return ids.combine_chunks(), found, titles, products["on_sale"].to_numpy()
+
+
+def _likes(inputs: Inputs, goods: Goods, ids: pa.Array) -> Likes:
+    """The kept customers, with their places among those who are scored."""
+    rows = inputs.arrow("SELECT customer_id, code, weight FROM recommend_likes ORDER BY ALL")
+    likes = rows["customer_id"].combine_chunks().unique()
+    customer = pc.index_in(rows["customer_id"], likes).to_numpy().astype(np.int64)
+    product = pc.index_in(rows["code"], pa.array(goods.codes, pa.string())).to_numpy().astype(np.int64)
+    table = _matrix(Bought(customer, product, rows["weight"].to_numpy(), len(likes), len(goods.codes)))
+    who = np.asarray(pc.fill_null(pc.index_in(likes, ids), -1).to_numpy(zero_copy_only=False), np.int64)
+    return Likes(_normalised(table), who, goods.buyers)
+
+
+def _purchases(inputs: Inputs, config: RecommendConfig, goods: Goods, buyers: NDArray[np.int32]) -> Bought:
+    """What some customers bought in the look-back."""
+    rows = inputs.arrow(f"""
+        SELECT customer, code, {_decayed(inputs.today, config)} AS weight
+        FROM (SELECT DISTINCT customer, code, business_date FROM ({_bought(inputs.today, config)})
+              WHERE customer BETWEEN {buyers[0]} AND {buyers[-1]})
+        GROUP BY customer, code ORDER BY customer, code""")
+    product = pc.index_in(rows["code"], pa.array(goods.codes, pa.string())).to_numpy().astype(np.int64)
+    # Who has lines only that are no purchases (free of charge, say) is among the buyers all the same.
+    customer = np.searchsorted(buyers, rows["customer"].to_numpy()).astype(np.int64)
+    return Bought(customer, product, rows["weight"].to_numpy(), len(buyers), len(goods.codes))

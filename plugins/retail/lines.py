@@ -1,0 +1,50 @@
+"""What was bought, in numbers: order lines as a narrow table, and beside it the few different articles and choices they name."""
+
+from __future__ import annotations
+
+__all__ = ["articles", "choices", "customer_lines", "goods_days"]
+
+_KEY = "hash(connection, product_id, barcode, name, category, coalesce(kind IN ('item', 'set'), false))"
+
+
+def articles() -> str:
+    """Return every way an article stands on lines: ``article`` (its number), ``product`` (name), ``category``, ``brand``, ``code``.
+
+    Beside them ``good`` and ``category_no``, numbers of products and categories in the order of their names; ``goods`` tells
+    what is sold from fees and the parts of a set.
+    """
+    return f"""
+        SELECT *, row_number() OVER (ORDER BY key)::INTEGER AS article,
+               CASE WHEN goods AND product IS NOT NULL THEN dense_rank() OVER (ORDER BY product)::INTEGER END AS good,
+               CASE WHEN category IS NOT NULL THEN dense_rank() OVER (ORDER BY category)::INTEGER END AS category_no
+        FROM (
+            SELECT l.key, l.goods, coalesce(p.name, l.name) AS product, coalesce(p.category, l.category) AS category, p.brand,
+                   coalesce(l.product_id, l.barcode, l.name) AS code, l.name
+            FROM (SELECT {_KEY} AS key, any_value(connection) AS connection, any_value(product_id) AS product_id,
+                         any_value(barcode) AS barcode, any_value(name) AS name, any_value(category) AS category,
+                         coalesce(any_value(kind) IN ('item', 'set'), false) AS goods FROM order_lines GROUP BY key) AS l
+            LEFT JOIN products AS p ON p.connection = l.connection AND p.source_id = l.product_id)"""
+
+
+def choices() -> str:
+    """Return every combination of choices (sugar, ice, size): ``choice`` (its number), ``options`` and them as one ``text``."""
+    return """SELECT key, options, array_to_string(options, '/') AS text, row_number() OVER (ORDER BY key)::INTEGER AS choice
+        FROM (SELECT hash(options) AS key, any_value(options) AS options FROM order_lines GROUP BY key)"""
+
+
+def customer_lines() -> str:
+    """Return the lines: ``customer``, ``business_date``, ``receipt``, ``article``, ``choice``, ``quantity``, ``kept`` (not refunded)."""
+    return f"""
+        SELECT l.customer, l.business_date, l.receipt, a.article, c.choice, l.quantity, l.kept
+        FROM (SELECT customer, business_date, receipt, {_KEY} AS key, hash(options) AS chosen, quantity,
+                     (quantity - refunded_quantity)::DECIMAL(18,4) AS kept FROM order_lines) AS l
+        JOIN articles AS a ON a.key = l.key JOIN choices AS c ON c.key = l.chosen"""
+
+
+def goods_days() -> str:
+    """Return what a customer bought of a product on a day: ``net`` units, ``units`` (of lines not given back), ``days`` to the next."""
+    return """
+        SELECT *, CASE WHEN units IS NOT NULL THEN lead(business_date) OVER w - business_date END::INTEGER AS days FROM (
+            SELECT customer, good, business_date, sum(kept) AS net, sum(kept) FILTER (kept > 0) AS units
+            FROM customer_lines JOIN articles USING (article) WHERE good IS NOT NULL GROUP BY customer, good, business_date
+        ) WINDOW w AS (PARTITION BY customer, good, units IS NOT NULL ORDER BY business_date)"""

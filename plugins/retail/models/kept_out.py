@@ -1,0 +1,81 @@
+"""What a personal list leaves out: what a customer has given back, and need groups that are not used up yet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from hub.scorer import Inputs
+from plugins.retail.care import need_groups
+from plugins.retail.rules import RuleSet
+
+__all__ = ["KeptOut", "read_kept_out"]
+
+Ints = NDArray[np.int64]
+
+
+class KeptOut:
+    """Products left out, by customer.
+
+    Args:
+        customer: numbers of customers.
+        product: numbers of products, of the same length.
+        products: how many products there are.
+    """
+
+    def __init__(self, customer: Ints, product: Ints, products: int) -> None:
+        self._products = products
+        self._pairs = np.unique(customer * products + product)
+
+    def among(self, first: int, best: Ints) -> NDArray[np.bool_]:
+        """Say which of the listed products are left out.
+
+        Args:
+            first: number of the customer of the first row.
+            best: products per customer, -1 for none.
+        """
+        if not len(self._pairs):
+            return np.zeros(best.shape, np.bool_)
+        pairs = (np.arange(len(best))[:, None] + first) * self._products + best
+        place = np.minimum(np.searchsorted(self._pairs, pairs), len(self._pairs) - 1)
+        return np.asarray((self._pairs[place] == pairs) & (best >= 0))
+
+
+def read_kept_out(inputs: Inputs, codes: list[str], buyers: NDArray[np.int32]) -> KeptOut:
+    """Return what is left out of the lists of some buyers, who are numbered in their order.
+
+    Args:
+        inputs: with ``customer_lines`` and ``articles``.
+        codes: the products by number.
+        buyers: their numbers, rising; every buyer between the first and the last is among them.
+    """
+    rows = inputs.arrow(f"""
+        SELECT DISTINCT customer, code FROM ({_given_back()} UNION ALL {_in_use(inputs)})
+        WHERE customer BETWEEN {buyers[0]} AND {buyers[-1]} ORDER BY ALL""")
+    product = pc.index_in(rows["code"], pa.array(codes, pa.string()))
+    known = product.is_valid().to_numpy()
+    customer = np.searchsorted(buyers, rows["customer"].to_numpy()[known]).astype(np.int64)
+    return KeptOut(customer, np.asarray(product.drop_null().to_numpy(), np.int64), len(codes))
+
+
+def _given_back() -> str:
+    return """SELECT customer, code FROM customer_lines JOIN articles USING (article)
+        WHERE kept < quantity AND goods AND code IS NOT NULL"""
+
+
+def _in_use(inputs: Inputs) -> str:
+    """Every product of a need group of which the last purchase should still last."""
+    rules: RuleSet = inputs.settings["retail"]
+    if not rules.care.needs:
+        return "SELECT NULL::INTEGER AS customer, NULL::VARCHAR AS code WHERE false"
+    return f"""
+        SELECT customer, code FROM (
+            SELECT customer, need FROM (
+                SELECT customer, need, any_value(pace) AS pace, business_date, sum(kept) AS units
+                FROM customer_lines JOIN articles USING (article) JOIN ({need_groups(rules.care, "code")}) USING (code)
+                WHERE kept > 0 GROUP BY customer, need, business_date
+            ) GROUP BY customer, need
+            HAVING max(business_date + CAST(ceil({rules.engagement.reminder_share!r} * units::DOUBLE * pace) AS INTEGER)) > {inputs.today}
+        ) JOIN ({need_groups(rules.care, "code")}) USING (need)"""
