@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from identity.judge import judge_values
 from identity.numbering import drop_blocked, number_evidence, number_values
-from identity.tables import State, pick, pick_each
+from identity.tables import State
 from identity.workspace import Workspace
 
 __all__ = ["close_over", "take_everything"]
@@ -36,8 +36,7 @@ def take_everything(work: Workspace, before: State) -> None:
 def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
     """For an incremental run: the same tables, over all that table ``changed`` (profile) can reach.
 
-    The previous tables are searched in Arrow, whose membership test on a million strings takes a fiftieth of a second;
-    only what is found enters the workspace.
+    The previous state is only searched (:meth:`identity.State.find`); what is found enters the workspace.
 
     Args:
         work: with the changed evidence as ``new_profile`` and ``new_link``, and ``seed`` (profile): profiles touched in
@@ -45,19 +44,23 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
         before: the previous state.
         changed: the keys in table ``changed``.
     """
-    gone_link, gone_profile = pick_each((before.links, "profile", changed), (before.profiles, "profile", changed))
-    work.put(gone_link=gone_link, gone_profile=gone_profile)
-    gone = pc.or_(pc.is_in(before.pairs["left"], changed), pc.is_in(before.pairs["right"], changed))
-    work.put(gone_pair=before.pairs.filter(gone), kept_pair=before.pairs.filter(pc.invert(gone)))
+    gone_link, gone_profile, one_side, other_side = before.find(
+        ("links", "profile", changed),
+        ("profiles", "profile", changed),
+        ("pairs", "left", changed),
+        ("pairs", "right", changed),
+    )
+    only_other = other_side.filter(pc.invert(pc.is_in(other_side["left"], changed)))
+    work.put(gone_link=gone_link, gone_profile=gone_profile, gone_pair=pa.concat_tables([one_side, only_other]))
     _judge_touched(work, before)
     _find_reached(work, before)
     _load_reached(work, before)
-    work.make(
-        "value_state", "FROM judged UNION ALL FROM previous_value_states ANTI JOIN touched USING (kind, scope, value)"
-    )
+    work.make("value_state", "FROM judged UNION ALL FROM near_state ANTI JOIN touched USING (kind, scope, value)")
     work.make(
         "pairs_now",
-        """FROM new_pair UNION ALL (FROM kept_pair WHERE "left" IN (FROM reached) AND "right" IN (FROM reached))""",
+        """FROM new_pair UNION ALL
+           FROM near_pair ANTI JOIN changed ON changed.profile = near_pair."right"
+           WHERE "right" IN (FROM reached)""",
     )
     number_evidence(work)
     drop_blocked(work)
@@ -67,20 +70,24 @@ def _load_reached(work: Workspace, before: State) -> None:
     """Tables ``profile`` and ``link`` as they are now, and what was known of the reached profiles."""
     reached = work.table("FROM reached")["profile"]
     others = work.table("FROM reached ANTI JOIN changed USING (profile)")["profile"]
-    profiles, links, members, history, refusals = pick_each(
-        (before.profiles, "profile", others),
-        (before.links, "profile", others),
-        (before.memberships, "profile", reached),
-        (before.history, "profile", reached),
-        (before.refusals, "left", reached),
+    profiles, links, members, history, refusals, pairs = before.find(
+        ("profiles", "profile", others),
+        ("links", "profile", others),
+        ("memberships", "profile", reached),
+        ("history", "profile", reached),
+        ("refusals", "left", reached),
+        ("pairs", "left", others),
     )
+    link = pa.concat_tables([work.given("new_link"), links])
+    (states,) = before.find(("value_states", "value", pc.unique(link["value"])))
     work.put(
         profile=pa.concat_tables([work.given("new_profile"), profiles]),
-        link=pa.concat_tables([work.given("new_link"), links]),
+        link=link,
         near_member=members,
         near_history=history,
         near_refusal=refusals,
-        previous_value_states=before.value_states,
+        near_pair=pairs,
+        near_state=states,
     )
     work.view("old_member", "SELECT profile, customer FROM near_member")
     work.view("old_history", "FROM near_history")
@@ -90,7 +97,7 @@ def _judge_touched(work: Workspace, before: State) -> None:
     """Judge again every value a changed profile carries or carried, with all who carry it."""
     work.make("touched", "SELECT kind, scope, value FROM new_link UNION SELECT kind, scope, value FROM gone_link")
     values = work.table("SELECT DISTINCT value FROM touched")["value"]
-    maybe_link, maybe_state = pick_each((before.links, "value", values), (before.value_states, "value", values))
+    maybe_link, maybe_state = before.find(("links", "value", values), ("value_states", "value", values))
     work.put(maybe_link=maybe_link, maybe_state=maybe_state)
     work.make(
         "touched_link",
@@ -98,7 +105,8 @@ def _judge_touched(work: Workspace, before: State) -> None:
            FROM maybe_link SEMI JOIN touched USING (kind, scope, value) ANTI JOIN changed USING (profile)""",
     )
     carriers = work.table("SELECT DISTINCT profile FROM touched_link")["profile"]
-    work.put(carrier=pick(before.profiles.select(["profile", "sound"]), "profile", carriers))
+    (known,) = before.find(("profiles", "profile", carriers))
+    work.put(carrier=known.select(["profile", "sound"]))
     work.view(
         "touched_profile",
         "SELECT profile, sound FROM new_profile UNION ALL FROM carrier ANTI JOIN changed USING (profile)",
@@ -116,18 +124,18 @@ def _judge_touched(work: Workspace, before: State) -> None:
 
 def _find_reached(work: Workspace, before: State) -> None:
     """Table ``reached``: all profiles of the closure, the ones that are gone among them."""
-    merged = before.profiles.select(["profile", "merged_into"])
-    work.put(pointing=merged.filter(pc.is_valid(merged["merged_into"])))
+    (pointing,) = before.find(("profiles", "merged_into", work.table("FROM changed")["profile"]))
+    work.put(pointing=pointing)
     work.make(
         "source",
         """FROM changed UNION FROM seed UNION
            SELECT profile FROM touched_link ANTI JOIN (FROM judged WHERE state = 'blocked') USING (kind, scope, value)
            WHERE status = 'key' UNION
-           SELECT profile FROM pointing WHERE merged_into IN (FROM changed) UNION
+           SELECT profile FROM pointing UNION
            SELECT merged_into FROM new_profile WHERE merged_into IS NOT NULL UNION
            SELECT "left" FROM new_pair UNION SELECT "right" FROM new_pair""",
     )
-    starts = pick(before.memberships, "profile", work.table("FROM source")["profile"])
-    component = pick(before.memberships, "component", starts["component"])
+    (starts,) = before.find(("memberships", "profile", work.table("FROM source")["profile"]))
+    (component,) = before.find(("memberships", "component", pc.unique(starts["component"])))
     work.put(component_arrow=component.select(["profile"]))
     work.make("reached", "FROM component_arrow UNION FROM changed")

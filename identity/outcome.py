@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from identity.questions import refused_rows
 from identity.tables import INSTANT, SCHEMAS, State
@@ -60,7 +59,7 @@ def old_rows(work: Workspace, before: State) -> dict[str, pa.Table]:
 
 def _customers(before: State, *, whole: bool) -> str:
     """SQL: all customers that are concerned, with their state after the run."""
-    first = (pc.max(before.customers["born"]).as_py() or 0) + 1
+    first = before.last_born + 1
     rest = "UNION ALL SELECT old.* FROM old_customer AS old ANTI JOIN updated USING (customer)" if whole else ""
     return f"""
         WITH updated AS (

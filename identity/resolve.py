@@ -251,10 +251,11 @@ class _Run:
 
     def _load_customers(self) -> None:
         """Table ``old_customer``: the customers that the profiles looked at are or once were."""
-        customers = self.before.customers
-        if not self.whole:
-            known = "SELECT customer FROM old_member UNION SELECT customer FROM old_history"
-            customers = pick(customers, "customer", self.work.table(known)["customer"])
+        if self.whole:
+            self.work.put(old_customer=self.before.customers)
+            return
+        known = self.work.table("SELECT customer FROM old_member UNION SELECT customer FROM old_history")["customer"]
+        (customers,) = self.before.find(("customers", "customer", known))
         self.work.put(old_customer=customers)
 
 

@@ -24,7 +24,6 @@ __all__ = [
     "conform",
     "empty",
     "pick",
-    "pick_each",
 ]
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -197,18 +196,6 @@ def pick(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa
     return table.filter(pc.is_in(table[column], chosen))
 
 
-_ALONE_BELOW = 200_000
-"""Rows below which searching tables one after the other is quicker than starting threads."""
-
-
-def pick_each(*wanted: tuple[pa.Table, str, pa.Array | pa.ChunkedArray]) -> list[pa.Table]:
-    """Several :func:`pick` at once, each given as its arguments; large tables are searched side by side."""
-    if sum(table.num_rows for table, _, _ in wanted) < _ALONE_BELOW:
-        return [pick(*one) for one in wanted]
-    with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
-        return list(pool.map(lambda one: pick(*one), wanted))
-
-
 def _cast(column: pa.ChunkedArray, wanted: pa.Field, what: str) -> pa.ChunkedArray:
     if not wanted.nullable and column.null_count:
         raise InvalidInputError(f"Column {wanted.name!r} of the {what} has nulls.")
@@ -220,6 +207,10 @@ def _cast(column: pa.ChunkedArray, wanted: pa.Field, what: str) -> pa.ChunkedArr
         return column.cast(wanted.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidInputError(f"Column {wanted.name!r} of the {what} is {column.type}, not {wanted.type}.") from error
+
+
+_ALONE_BELOW = 200_000
+"""Rows below which searching tables one after the other is quicker than starting threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +244,23 @@ class State:
     def tables(self) -> dict[str, pa.Table]:
         """The state's tables by name, for a store of the caller's own; :meth:`of` takes them back."""
         return {name: getattr(self, name) for name in SCHEMAS}
+
+    def find(self, *wanted: tuple[str, str, pa.Array | pa.ChunkedArray]) -> list[pa.Table]:
+        """Rows of the tables: all that an incremental run reads of the state, so that a store can answer in its own way.
+
+        Args:
+            wanted: each the name of a table, a column of texts, and the values its rows are wanted for.
+        """
+        known = [(getattr(self, name), column, values) for name, column, values in wanted]
+        if sum(table.num_rows for table, _, _ in known) < _ALONE_BELOW:
+            return [pick(*one) for one in known]
+        with ThreadPoolExecutor(max_workers=len(known)) as pool:
+            return list(pool.map(lambda one: pick(*one), known))
+
+    @property
+    def last_born(self) -> int:
+        """The largest number a customer was born with; 0 before the first."""
+        return pc.max(self.customers["born"]).as_py() or 0
 
     @classmethod
     def of(cls, tables: Mapping[str, pa.Table], rules_version: str) -> State:

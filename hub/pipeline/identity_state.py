@@ -11,10 +11,12 @@ from hub.warehouse.engine import Engine, quoted
 from hub.warehouse.schema import SQL_TYPES, extend
 from identity import Resolution, State
 
-__all__ = ["PREFIX", "load_state", "prepare_identity", "rules_version", "state_around", "store_changes"]
+__all__ = ["PREFIX", "StoredState", "load_state", "prepare_identity", "rules_version", "state_around", "store_changes"]
 
 PREFIX = "identity_"
 """Names of the state's tables in the warehouse begin so."""
+
+_CONSTRAINTS = identity.SCHEMAS["constraints"]
 
 
 def prepare_identity(engine: Engine) -> None:
@@ -33,6 +35,48 @@ def load_state(engine: Engine) -> State:
     """Return the whole state."""
     tables = {name: engine.arrow(f"FROM {PREFIX}{name}") for name in identity.SCHEMAS}
     return State.of(tables, rules_version(engine))
+
+
+class StoredState(State):
+    """The state as it lies in the warehouse: an increment finds the rows it needs there and never holds the rest.
+
+    Its tables stay empty, except for the constraints; :meth:`tables` reads them all.
+
+    Args:
+        engine: the warehouse; its state must not change while an increment runs.
+    """
+
+    _engine: Engine
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(
+            rules_version=rules_version(engine),
+            constraints=engine.arrow(f"FROM {PREFIX}constraints").cast(_CONSTRAINTS),
+        )
+        object.__setattr__(self, "_engine", engine)
+
+    def find(self, *wanted: tuple[str, str, pa.Array | pa.ChunkedArray]) -> list[pa.Table]:
+        """Rows of the stored tables, see :meth:`identity.State.find`."""
+        return [self._found(*one) for one in wanted]
+
+    def _found(self, name: str, column: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+        schema = identity.SCHEMAS[name]
+        if not len(values):
+            return schema.empty_table()
+        with self._engine.register({"wanted_values": pa.table({"value": values})}):
+            found = self._engine.arrow(
+                f"SELECT t.* FROM {PREFIX}{name} AS t SEMI JOIN wanted_values AS w ON w.value = t.{quoted(column)}"
+            )
+        return found.select(schema.names).cast(schema)
+
+    @property
+    def last_born(self) -> int:
+        """The largest number a customer was born with; 0 before the first."""
+        return int(self._engine.value(f"SELECT max(born) FROM {PREFIX}customers") or 0)
+
+    def tables(self) -> dict[str, pa.Table]:
+        """All of it, read now."""
+        return load_state(self._engine).tables()
 
 
 def state_around(engine: Engine, customers: Sequence[str]) -> State:

@@ -17,7 +17,7 @@ import identity.normalise as normalise
 from hub.context import Hub
 from hub.pipeline.golden import refresh_customers
 from hub.pipeline.identity_rules import own_phones, rules_of
-from hub.pipeline.identity_state import PREFIX, load_state, prepare_identity, rules_version, store_changes
+from hub.pipeline.identity_state import PREFIX, StoredState, load_state, prepare_identity, rules_version, store_changes
 from hub.pipeline.link_model import load_model
 from hub.store.tables import IdentityDecision
 from hub.warehouse.engine import Engine
@@ -203,7 +203,8 @@ class _Resolving:
             inputs["profiles"],
             inputs["identifiers"],
             at=self.now,
-            previous=load_state(self.engine),
+            # A link model compares a changed profile with all others, everything else only with those in reach.
+            previous=load_state(self.engine) if changed is None or self.model else StoredState(self.engine),
             constraints=self.constraints,
             rules=self.rules,
             new_ids=new_ids,
