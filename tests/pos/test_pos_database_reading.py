@@ -132,6 +132,32 @@ def test_a_changed_ticket_of_the_last_days_is_read_again(till: Till) -> None:
     assert order.status == "void"
 
 
+def test_lines_that_are_taken_off_a_ticket_later_are_gone(till: Till) -> None:
+    till.sell(1, "2026-03-03 09:00:00", ("A", 1, 5.0), ("B", 1, 3.0))
+    source = till.source()
+    source.read(FIRST_READ)
+    till.db.execute("DELETE FROM l WHERE item = 'B'")
+    till.db.execute("UPDATE p SET amount = 5")
+    (order,) = source.read(FIRST_READ + dt.timedelta(hours=24))
+    assert [(line.product_id, order.total_amount) for line in order.lines] == [("A", 5)]
+
+
+def test_a_ticket_whose_rows_are_deleted_stays_unless_a_journal_says_void(till: Till) -> None:
+    till.db.execute("CREATE TABLE journal (id INTEGER, at TEXT, sold TEXT)")
+    journal = "UNION ALL SELECT id, sold, at, 'void', NULL, NULL, at FROM journal"
+    columns = "SELECT id, at AS ordered_at, changed, kind, card AS card_no, total AS total_amount, at AS seen FROM t"
+    source = till.source({"tickets": f"{columns} {journal}", "window": "seen"})
+    for number in (1, 2, 3):
+        till.sell(number, "2026-03-03 09:00:00")
+    source.read(FIRST_READ)
+    till.db.execute("INSERT INTO journal SELECT id, '2026-03-03 12:00:00', at FROM t WHERE id = 2")
+    for table in "tlp":
+        till.db.execute(f"DELETE FROM {table} WHERE id IN (1, 2)")
+    orders = source.read(FIRST_READ + dt.timedelta(hours=24))
+    assert [page.deletions for page in source.pages if page.deletions] == []
+    assert {order.source_id: order.status for order in orders} == {"1": "paid", "2": "void", "3": "paid"}
+
+
 def test_the_database_rests_between_pages(till: Till) -> None:
     for number in range(9):
         till.sell(number)

@@ -50,7 +50,7 @@ class DatabaseConfig(ConnectionConfig):
         day_cutoff: when the shop's day begins; the hub's if not given.
         scope: within what member and card numbers are unique; the connection's name if not given.
         reread_days: how far back tickets are read again, to catch late and changed ones; the mapping's if not given.
-        page_tickets: tickets read at a time; also what is held in memory.
+        page_tickets: tickets read at a time; up to three pages are held in memory.
         fetch_rows: rows fetched from the database at a time.
         pause_seconds: how long to leave the database alone after each page.
         hours: part of the day, on the shop's clock, in which the database may be read.

@@ -26,7 +26,7 @@ class PoslogConfig(ConnectionConfig):
         day_cutoff: when the shop's day begins, for transactions without ``BusinessDayDate``; the hub's if not given.
         scope: within what loyalty and customer numbers are unique; the connection's name if not given.
         settle_seconds: leave a file alone until it has not been written to for this long.
-        page_tickets: transactions per page; also what is held in memory.
+        page_tickets: transactions per page; up to three pages are held in memory.
         forget_after_days: how long a file that is gone from the folder is remembered.
     """
 
