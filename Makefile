@@ -6,11 +6,12 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 TILL := $(VENV)/tryton-till/till.sqlite
 AIRFLOW_STAMP := $(VENV)/.airflow
+SPARK_STAMP := $(VENV)/.spark
 # Processes that the tests start would compile everything anew without it.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench bench-scores airflow-demo test-airflow clean
+.PHONY: help setup demo test check format lock bench bench-scores airflow-demo test-airflow test-spark clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -55,8 +56,8 @@ bench: $(STAMP)  ## ingest timed against bare DuckDB and dlt (the others: python
 	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock --group bench
 	$(BIN)/python benchmarks/ingest.py
 
-bench-scores: $(STAMP)  ## how good the learnt scores are, into docs/scores.md (UCI=file, VOLUME=customers for more)
-	$(BIN)/python benchmarks/scores_models.py $(if $(UCI),--uci $(UCI)) $(if $(VOLUME),--volume $(VOLUME)) --write docs/scores.md
+bench-scores: $(STAMP)  ## how good the learnt scores are, into docs/scores.md (UCI=file for more)
+	$(BIN)/python benchmarks/scores_models.py $(if $(UCI),--uci $(UCI)) --write docs/scores.md
 
 # The hub runs without Airflow; these two put it into the same environment, locked like everything else.
 $(AIRFLOW_STAMP): $(STAMP)
@@ -68,6 +69,14 @@ airflow-demo: $(AIRFLOW_STAMP)  ## the same on a real Airflow of its own: new da
 
 test-airflow: $(AIRFLOW_STAMP)  ## the tests that need Airflow, with a real scheduler
 	HUB_TEST_AIRFLOW=1 $(BIN)/python -m pytest -q tests/on_airflow
+
+# Spark needs Java 17 or newer on the PATH; without it the test says so and is skipped.
+$(SPARK_STAMP): $(STAMP)
+	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -c requirements.lock -e ".[spark,splink]"
+	@touch $@
+
+test-spark: $(SPARK_STAMP)  ## the link model on a Spark of its own finds the same people as on DuckDB
+	$(BIN)/python -m pytest -q -rs tests/identity/test_identity_spark.py
 
 clean:  ## remove the environment and everything generated
 	rm -rf $(VENV) .hub .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis

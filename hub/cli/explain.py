@@ -91,10 +91,9 @@ def explain(
 def _explain(engine: Engine, left: str, right: str) -> Explanation:
     import identity
     from hub.errors import ConfigError
-    from hub.pipeline.decisions import profiles_named
     from hub.pipeline.identity_state import state_around
 
-    sides = profiles_named(engine, left), profiles_named(engine, right)
+    sides = _named(engine, left, "first"), _named(engine, right, "second")
     # What both name says nothing of the two: a phone's profiles are compared with the others of a customer.
     one = next((key for key in sides[0] if key not in sides[1]), sides[0][0])
     other = next((key for key in sides[1] if key not in sides[0] and key != one), None)
@@ -103,6 +102,17 @@ def _explain(engine: Engine, left: str, right: str) -> Explanation:
         raise ConfigError("Both name the same profile.", code="decision_empty", hint="Name two different profiles.")
     homes = engine.rows("SELECT DISTINCT customer_id FROM links WHERE profile IN (?, ?)", [one, other])
     return identity.explain(state_around(engine, [str(row[0]) for row in homes]), one, other)
+
+
+def _named(engine: Engine, query: str, which: str) -> list[str]:
+    """The profiles that one of the two names; the error says which of them names nobody."""
+    from hub.errors import ConfigError
+    from hub.pipeline.decisions import profiles_named
+
+    try:
+        return profiles_named(engine, query)
+    except ConfigError as error:
+        raise ConfigError(f"The {which} of the two: {error.message}", code=error.code, hint=error.hint) from error
 
 
 def _facts(engine: Engine, found: Explanation) -> dict[str, list[dict[str, Any]]]:
@@ -126,9 +136,17 @@ def _masked(
     """The same without personal data; a key the asker typed is shown as typed."""
     from hub.cli.masking import mask_name, mask_profile
 
-    def key(profile: str) -> str:
-        return profile if profile in typed else mask_profile(profile)
+    labels: dict[str, str] = {}
 
+    def key(profile: str) -> str:
+        if profile not in labels:
+            shown = profile if profile in typed else mask_profile(profile)
+            # Short ids look alike once they are masked: they are numbered, so that two stay two.
+            alike = sum(label.partition(" (")[0] == shown for label in labels.values())
+            labels[profile] = f"{shown} ({alike + 1})" if alike else shown
+        return labels[profile]
+
+    key(found.left), key(found.right)
     who = [
         {**row, "profile": key(row["profile"]), "name": row["name"] and mask_name(row["name"])} for row in facts["who"]
     ]

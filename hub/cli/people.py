@@ -98,8 +98,9 @@ def read_customer(engine: Engine, customer_id: str) -> dict[str, Any]:
 
 
 def _traits(engine: Engine, customer_id: str) -> dict[str, Any]:
-    rows = _rows(engine, "SELECT * EXCLUDE (customer_id) FROM traits WHERE customer_id = ?", customer_id)
-    return rows[0] if rows else {}
+    # Before the first scoring the table has no other column.
+    rows = _rows(engine, "SELECT * FROM traits WHERE customer_id = ?", customer_id)
+    return {name: value for name, value in rows[0].items() if name != "customer_id"} if rows else {}
 
 
 def _history(engine: Engine, customer_id: str) -> list[dict[str, Any]]:

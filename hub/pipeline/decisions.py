@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+import identity
 from hub.context import Hub
 from hub.errors import ConfigError, LeaseHeldError
 from hub.pipeline.identity_state import PREFIX, prepare_identity
@@ -74,7 +75,8 @@ def profiles_named(engine: Engine, query: str) -> list[str]:
 
     Args:
         engine: the warehouse, or a workbench with identity's tables.
-        query: a profile (``pos:1001``), a platform's own id, a customer id, or an identifier as a person writes it.
+        query: a profile (``pos:1001``), a platform's own id, a customer id (also one that was merged away), or an identifier as a
+            person writes it.
 
     Raises:
         ConfigError: nobody has it.
@@ -83,6 +85,9 @@ def profiles_named(engine: Engine, query: str) -> list[str]:
     for where in ("profile = ?", "source_id = ?", "customer_id = ?"):
         if found := engine.rows(f"SELECT DISTINCT profile FROM links WHERE {where} ORDER BY profile", [text]):
             return [str(row[0]) for row in found]
+    if heirs := _heirs(engine, text):
+        found = engine.rows("SELECT profile FROM links WHERE list_contains(?, customer_id) ORDER BY 1", [heirs])
+        return [str(row[0]) for row in found]
     rows = engine.rows(
         f"""SELECT DISTINCT profile FROM {PREFIX}links SEMI JOIN links USING (profile)
             WHERE status = 'key' AND list_contains(?, value) ORDER BY profile""",
@@ -95,6 +100,25 @@ def profiles_named(engine: Engine, query: str) -> list[str]:
             hint="Give a profile (CONNECTION:ID, see `hub customer --reveal`), a phone, card or customer id; run `hub resolve` first.",
         )
     return [str(row[0]) for row in rows]
+
+
+def _heirs(engine: Engine, customer: str) -> list[str]:
+    """The customers that an id of earlier means today; none for an id that was never issued.
+
+    Raises:
+        ConfigError: all profiles of that customer are gone.
+    """
+    if not engine.value(f"SELECT count(*) FROM {PREFIX}customers WHERE customer = ?", [customer]):
+        return []
+    parts = {name: engine.arrow(f"FROM {PREFIX}{name}") for name in ("customers", "history", "memberships")}
+    heirs = identity.live_customers(identity.State.of(parts, ""), [customer])[customer]
+    if not heirs:
+        raise ConfigError(
+            "This customer is no more: all profiles are gone from the data.",
+            code="profile_unknown",
+            hint="The platforms deleted them, or the person was forgotten.",
+        )
+    return heirs
 
 
 def merge(hub: Hub, queries: Sequence[str], *, reason: str, actor: str = "") -> Decided:

@@ -1,6 +1,6 @@
 """A link model: trained on records without labels, kept as JSON with a card, gives weighted pairs.
 
-Splink does the estimation and scoring (DuckDB here; the same settings run on its Spark backend). It is an optional library:
+Splink does the estimation and scoring, on DuckDB here; :mod:`identity.likely.spark` has the same model score on a cluster. It is an optional library:
 without it everything else of :mod:`identity` works.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from identity.errors import InvalidInputError, MissingLibraryError
@@ -70,13 +71,23 @@ class LinkModel:
             return PAIRS.empty_table()
         with _linker(records, self.fields, dict(self.settings)) as (linker, database):
             scored = linker.inference.predict(threshold_match_weight=least_weight).physical_name
-            if only is not None:
-                database.register("only_ids", pa.table({"id": pa.array(only, pa.string())}))
-            near = "" if only is None else "WHERE id_l IN (FROM only_ids) OR id_r IN (FROM only_ids)"
-            query = f"""SELECT least(id_l, id_r) AS "left", greatest(id_l, id_r) AS "right", match_weight AS weight,
-                               match_probability AS probability, {self._why()} AS why
-                        FROM {scored} {near} ORDER BY 1, 2"""
-            return database.execute(query).to_arrow_table().cast(PAIRS)
+            return self.weighed(database, scored, only)
+
+    def weighed(self, database: duckdb.DuckDBPyConnection, scored: str, only: Sequence[str] | None) -> pa.Table:
+        """What Splink predicted, as :meth:`pairs` gives it.
+
+        Args:
+            database: where the prediction is.
+            scored: its relation.
+            only: see :meth:`pairs`.
+        """
+        if only is not None:
+            database.register("only_ids", pa.table({"id": pa.array(only, pa.string())}))
+        near = "" if only is None else "WHERE id_l IN (FROM only_ids) OR id_r IN (FROM only_ids)"
+        query = f"""SELECT least(id_l, id_r) AS "left", greatest(id_l, id_r) AS "right", match_weight AS weight,
+                           match_probability AS probability, {self._why()} AS why
+                    FROM {scored} {near} ORDER BY 1, 2"""
+        return database.execute(query).to_arrow_table().cast(PAIRS)
 
     def _why(self) -> str:
         """SQL: the waterfall of a pair."""
@@ -213,7 +224,6 @@ def _linker(records: pa.Table, fields: tuple[Field, ...], settings: dict[str, An
     if absent := sorted(set(needed) - set(records.column_names)):
         raise InvalidInputError(f"The records lack the columns {', '.join(absent)}.")
     try:
-        import duckdb
         from splink import DuckDBAPI, Linker
     except ImportError as error:
         raise MissingLibraryError("Splink is not installed.", hint="Run: pip install 'customer-hub[splink]'") from error
@@ -221,7 +231,7 @@ def _linker(records: pa.Table, fields: tuple[Field, ...], settings: dict[str, An
     try:
         database.register("given_records", records)
         database.execute("CREATE TABLE records AS FROM given_records")
-        with _quiet():
+        with quiet():
             linker = Linker(DuckDBAPI(connection=database).register("records"), settings)
             # It switches its own logging on when it is made.
             logging.getLogger("splink").setLevel(logging.CRITICAL)
@@ -231,7 +241,7 @@ def _linker(records: pa.Table, fields: tuple[Field, ...], settings: dict[str, An
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Splink tells of its progress by logging; what it tells quotes columns and counts nobody asked for."""
     logger = logging.getLogger("splink")
     level = logger.level
