@@ -1,13 +1,14 @@
 """How good the learning scorers are, where the truth is known and on real sales, and how fast.
 
-    python benchmarks/scores_models.py [--people 20000] [--uci FILE.csv.gz] [--volume 1000000] [--write docs/scores.md]
+    python benchmarks/scores_models.py [--people 20000] [--uci FILE.csv.gz] [--write docs/scores.md]
 
-Three parts, each beside the references that its figures are held to:
+Two parts, each beside the references that its figures are held to:
 
 * the simulated chain: three years of its tea shops; models look from the end of the second. Every customer is one person, so that
   only the scores are measured and not who was merged with whom;
-* the UCI Online Retail file (not shipped; `--uci`), looked at from three days;
-* as many generated customers as `--volume` says, with twenty orders each: seconds and peak memory of one nightly scoring.
+* the UCI Online Retail file (not shipped; `--uci`), looked at from three days.
+
+How long a nightly scoring takes, and how much memory, measures `benchmarks/scores.py`.
 
 Prints what it checks and ends with 1 when a target is missed. `--write` puts the table into a page between its two marks.
 """
@@ -15,37 +16,27 @@ Prints what it checks and ends with 1 when a target is missed. `--write` puts th
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
-import psutil
-import pyarrow as pa
 
-from hub.models import MemoryModels
-from hub.scorer import Inputs
 from hub.simulation.world import World
 from plugins.retail.models.btyd import Kind, fit_btyd
 from plugins.retail.models.churn import fit_silence
-from plugins.retail.models.clusters import Clusters
 from plugins.retail.models.clv import Value, fit_value
 from plugins.retail.models.config import RecommendConfig
 from plugins.retail.models.daily import Daily, daily_of
 from plugins.retail.models.features import snapshot
-from plugins.retail.models.forecast import Forecast
 from plugins.retail.models.keeping import Refused
 from plugins.retail.models.metrics import amount_metrics, auc, concordance, probability_metrics
-from plugins.retail.models.recommend import Bought, Recommend, ranked
+from plugins.retail.models.recommend import Bought, ranked
 from plugins.retail.models.silence import Bases, Silence
 from plugins.retail.models.timing import HORIZONS, next_purchase
-from plugins.retail.rules import RuleSet
 
 YEAR = 365
 SELLING = ("pos", "youzan", "weimob", "miniprogram")
@@ -259,61 +250,6 @@ def recommendation_figures(report: Report, name: str, lines: pd.DataFrame, day: 
     report.tell(name, "recall@10 / that of best-sellers", f"{ours / sellers:.2f}", f"≥ {floor}", met=ours >= floor * sellers)  # fmt: skip
 
 
-def volume(report: Report, customers: int) -> None:
-    """One nightly scoring of generated customers, models fitted on the way; relations are made beforehand."""
-    connection = duckdb.connect(config={"threads": 2, "memory_limit": "2GB"})
-    name = f"{customers:,} customers, {customers * 20:,} orders"
-    connection.execute("SELECT setseed(0.5)")
-    connection.execute(f"""
-        CREATE TABLE orders AS
-        WITH people AS (SELECT i, 1 + floor(-ln(1 - random()) * 20)::INTEGER AS n, floor(random() * 700)::INTEGER AS begins,
-                               60 + random() * 900 AS life, 8 + random() * 30 AS basket FROM range({customers}) AS t(i))
-        SELECT 'c' || lpad(i::VARCHAR, 23, '0') AS customer_id, DATE '2024-01-01' + begins
-                   + floor(random() * least(life, 1000 - begins))::INTEGER AS business_date, 'sale' AS kind, 'store' AS channel,
-               (basket * (0.5 + random()))::DECIMAL(18,4) AS net_amount, floor(random() * 60)::INTEGER AS product,
-               floor(random() * 12)::INTEGER + 9 AS hour_sold
-        FROM people, range(n)""")
-    today = dt.date(2024, 1, 1) + dt.timedelta(days=980)
-    connection.execute(f"DELETE FROM orders WHERE business_date >= DATE '{today}'")
-    connection.execute("""
-        CREATE VIEW order_lines AS SELECT customer_id, business_date, 'item' AS kind, 'P' || product AS product_id,
-            NULL::VARCHAR AS barcode, 'Product ' || product AS name, 1 AS quantity FROM orders;
-        CREATE TABLE products AS SELECT 'P0' AS source_id, 'Product 0' AS name, true AS on_sale;
-        CREATE TABLE customer_days AS SELECT customer_id, business_date, count(*) AS orders, sum(net_amount) AS net_value,
-            0::DECIMAL(18,4) AS discount_value FROM orders GROUP BY ALL;
-        ALTER TABLE orders ADD COLUMN ordered_at TIMESTAMPTZ;
-        UPDATE orders SET ordered_at = business_date::TIMESTAMPTZ + to_hours(hour_sold);""")
-    models, rules = MemoryModels(), RuleSet.model_validate({"trade": "tea"})
-
-    def arrow(sql: str) -> pa.Table:
-        return connection.sql(sql).to_arrow_table()
-
-    total, process = 0.0, psutil.Process()
-    for scorer in (Forecast(), Recommend(), Clusters()):
-        moment = dt.datetime.combine(today, dt.time(2), dt.UTC)
-        inputs = Inputs(moment, today, scorer.Config(), arrow, settings={"retail": rules}, models=models)
-        begin, busy = time.perf_counter(), time.process_time()
-        rows = scorer.score(inputs)
-        seconds, busy = time.perf_counter() - begin, time.process_time() - busy
-        total += seconds
-        report.tell(
-            name, f"scorer {scorer.name}: {rows.num_rows:,} customers", f"{seconds:.1f} s ({busy:.1f} s of processor)"
-        )
-    peak = peak_memory(process) / 2**30
-    at_target = customers >= 1_000_000
-    report.tell(name, "all three, models fitted on the way", f"{total:.1f} s", "≤ 180 s at 1,000,000", met=total <= 180 if at_target else None)  # fmt: skip
-    report.tell(name, "peak memory of the process, the tables included", f"{peak:.2f} GiB", "≤ 4 GiB at 1,000,000", met=peak <= 4 if at_target else None)  # fmt: skip
-
-
-def peak_memory(process: psutil.Process) -> int:
-    """Largest resident memory so far, in bytes."""
-    status = Path(f"/proc/{process.pid}/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return int(process.memory_info().rss)
-
-
 def chain_part(report: Report, people: int) -> None:
     sales, truth = simulated(people, 3 * YEAR)
     daily, day = sales.daily, sales.daily.first_day + 2 * YEAR
@@ -352,14 +288,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=20_000, help="population of the simulated chain; 0 leaves it out")
     parser.add_argument("--uci", type=Path, help="the UCI Online Retail lines, .csv or .csv.gz")
-    parser.add_argument("--volume", type=int, default=0, help="customers to time one nightly scoring with")
     parser.add_argument("--write", type=Path, help="a page with the two marks, to put the table into")
     options = parser.parse_args()
     report = Report()
     parts: list[tuple[Any, Callable[..., None]]] = [
         (options.people, chain_part),
         (options.uci, uci_part),
-        (options.volume, volume),
     ]
     for given, part in parts:
         if given:
