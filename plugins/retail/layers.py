@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plugins.retail.rules import RuleSet, TeaRules
 
-__all__ = ["class8", "second_window", "spend_band", "tea_segment", "value_layer"]
+__all__ = ["at_risk", "came_often", "class8", "second_window", "spend_band", "spent_much", "tea_segment", "value_layer"]
 
 
 def value_layer(rules: RuleSet) -> str:
@@ -54,8 +54,21 @@ def second_window(rules: RuleSet) -> str:
 
 def at_risk(rules: RuleSet) -> str:
     """即将流失的高价值客户 by rule: spent much, came often in the year up to the last purchase, and is slipping away."""
-    frequency = rules.rfm.frequency
-    often = frequency[min(rules.value.high, len(frequency) + 1) - 2]
-    # Recent value falls while somebody stays away, so the year up to the last purchase decides.
-    return f"""coalesce(lifecycle_stage = 'slipping' AND days_before_last_365 >= {often!r}
-        AND (rfm_m_score >= {rules.value.high} OR net_before_last_365 >= {rules.rfm.monetary[min(rules.value.high, len(rules.rfm.monetary) + 1) - 2]!r}), false)"""
+    return f"coalesce(lifecycle_stage = 'slipping' AND {came_often(rules)} AND {spent_much(rules)}, false)"
+
+
+def came_often(rules: RuleSet) -> str:
+    """High frequency in the 365 days up to the last purchase: recent frequency falls while somebody stays away."""
+    return f"days_before_last_365 >= {_high(rules.rfm.frequency, rules.value.high)!r}"
+
+
+def spent_much(rules: RuleSet) -> str:
+    """High value now, or in the 365 days up to the last purchase."""
+    return (
+        f"(rfm_m_score >= {rules.value.high} OR net_before_last_365 >= {_high(rules.rfm.monetary, rules.value.high)!r})"
+    )
+
+
+def _high(cuts: tuple[float, ...], score: int) -> float:
+    """The cut point from which the score is reached; the last one where there are fewer scores."""
+    return cuts[min(score, len(cuts) + 1) - 2]

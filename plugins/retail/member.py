@@ -31,7 +31,6 @@ class Member(Scorer):
         _trait("age_band", _TEXT, "年龄段", "Age band", "", "under_18, 18_24, 25_29, 30_39, 40_49, 50_plus.", "no age"),
         _trait("young_group", _BOOL, "年轻客群", "Young customers", "", "Declared birthday below the rule set's age.", "no age"),
         _trait("family_group", _BOOL, "家庭客群", "Families", "", "Told of a child.", "never"),
-        _trait("care_topic", _TEXT, "关怀主题", "Care topic", "", "Content key of the youngest child's month: baby_7m.", "no child under three years told of"),
         _trait("next_occasion", _TEXT, "下一个纪念日", "Next occasion", "", "birthday, child_birthday, member_anniversary, first_purchase_anniversary or a family event's name.", "no date is known"),
         _trait("next_occasion_date", _DATE, "下一个纪念日日期", "Date of the next occasion", "", "29 February is kept on the 28th in other years; lunar birthdays by the Chinese calendar.", "no date is known"),
         _trait("days_to_next_occasion", _INT, "距下一个纪念日天数", "Days to the next occasion", "d", "0 on the day itself.", "no date is known"),

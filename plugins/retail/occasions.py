@@ -103,8 +103,5 @@ def ages(today: str, young: int) -> str:
 
 
 def families(today: str) -> str:
-    """Return whether a child is known, and the content key of the youngest under three."""
-    months = f"date_diff('month', max(birth), {today}) - (day({today}) < day(max(birth)))::INTEGER"
-    return f"""SELECT customer_id, true AS family_group,
-               CASE WHEN {months} BETWEEN 0 AND 35 THEN 'baby_' || {months} || 'm' END AS care_topic
-        FROM ({CHILDREN}) WHERE birth <= {today} GROUP BY customer_id"""
+    """Return whether a child is known."""
+    return f"SELECT DISTINCT customer_id, true AS family_group FROM ({CHILDREN}) WHERE birth <= {today}"

@@ -15,6 +15,17 @@ def _stages(new: int, active: int, slipping: int, sleeping: int) -> dict[str, in
     return {"new": new, "active": active, "slipping": slipping, "sleeping": sleeping}
 
 
+def _needs(*needs: tuple[str, float, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """Need groups by key, days that a unit lasts, and words in categories or names."""
+    return [{"name": name, "days_per_unit": days, "words": words} for name, days, words in needs]
+
+
+_COFFEE: Final = ("coffee_beans", 20.0, ("咖啡豆", "咖啡粉", "挂耳", "coffee bean"))
+_PET: Final = (
+    ("cat_food", 30.0, ("猫粮", "cat food")),
+    ("dog_food", 30.0, ("狗粮", "犬粮", "dog food")),
+    ("cat_litter", 20.0, ("猫砂", "cat litter")),
+)
 _TEA_SLOTS: Final = {
     "breakfast": [6, 10],
     "noon": [10, 14],
@@ -35,6 +46,7 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "monetary": [40, 100, 200, 400],
         },
         "preference": {"half_life_days": 30},
+        "care": {"needs": _needs(_COFFEE)},
         "slots": _TEA_SLOTS,
     },
     # 餐饮: guests come back within a week or a month.
@@ -58,6 +70,7 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "frequency": [3, 8, 16, 32],
             "monetary": [60, 200, 500, 1200],
         },
+        "care": {"needs": _needs(_COFFEE, *_PET)},
     },
     # 服装: two seasons a year.
     "apparel": {
@@ -69,6 +82,7 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "monetary": [500, 1500, 4000, 10000],
         },
         "preference": {"half_life_days": 180},
+        "care": {"season_days": 14},
     },
     # 母婴: the baby's month; a child that has outgrown the range is a natural exit.
     "mother_baby": {
@@ -80,6 +94,13 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "monetary": [300, 1000, 3000, 8000],
         },
         "exit": {"child_months": 72},
+        "care": {
+            "needs": _needs(
+                ("milk_powder", 10.0, ("奶粉", "milk powder")),
+                ("nappies", 12.0, ("纸尿裤", "尿不湿", "拉拉裤", "nappies", "diapers")),
+                ("wipes", 15.0, ("湿巾", "wipes")),
+            )
+        },
     },
     # 美妆、个护: until the bottle is empty.
     "beauty": {
@@ -89,6 +110,17 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "recency_days": [45, 90, 150, 365],
             "frequency": [2, 3, 5, 8],
             "monetary": [200, 600, 1500, 4000],
+        },
+        "care": {
+            "needs": _needs(
+                ("shampoo", 60.0, ("洗发", "shampoo")),
+                ("body_wash", 60.0, ("沐浴", "body wash")),
+                ("cleanser", 60.0, ("洁面", "洗面奶", "cleanser")),
+                ("sunscreen", 60.0, ("防晒", "sunscreen")),
+                ("serum", 60.0, ("精华", "serum")),
+                ("cream", 90.0, ("面霜", "乳液", "cream", "lotion")),
+            ),
+            "season_days": 14,
         },
     },
     # 鲜花、礼品: bought for occasions, most of them once a year; active until 30 days after the own occasion of next year.
@@ -112,6 +144,7 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "monetary": [200, 600, 1500, 4000],
         },
         "exit": {"card_expired_days": 60},
+        "care": {"training_weeks": 12},
     },
 }
 """Trade to settings, laid under what the chain's own rule set says."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from hub.scorer import ScorerConfig
 from plugins.retail.packs import PACKS
 
-__all__ = ["STAGES", "RfmRules", "RuleSet", "Stages", "TeaRules"]
+__all__ = ["STAGES", "CareRules", "NeedRule", "RfmRules", "RuleSet", "Stages", "TeaRules"]
 
 STAGES = ("prospect", "new", "repurchase", "active", "slipping", "sleeping", "lost", "revived", "exited")
 """Lifecycle stages; every customer is in exactly one."""
@@ -205,6 +205,7 @@ class EngagementRules(_Part):
     holdout_share: float = Field(default=0.05, ge=0, lt=1, description="Share of customers that get no marketing.")
     holdout_salt: str = Field(default="holdout", description="Changed, another control group is drawn.")
     young_below: int = Field(default=30, ge=1, description="Years of age below which a customer counts as young.")
+    rivals: tuple[str, ...] = Field(default=(), description="Words that tell of a rival in what customers write.")
     level_near: float = Field(default=0.10, gt=0, le=1, description="Share of a level's threshold that is a small gap.")
 
     @field_validator("spend_bands")
@@ -212,6 +213,34 @@ class EngagementRules(_Part):
     def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if len(value) != 3 or any(left >= right for left, right in pairwise(value)):
             raise ValueError("give three rising amounts")
+        return value
+
+
+class NeedRule(_Part):
+    """A need group: products that stand for one another when something runs out (洗发水, 猫粮, 咖啡豆 …)."""
+
+    name: str = Field(min_length=1, description="Key of the group.")
+    words: tuple[str, ...] = Field(
+        min_length=1, description="A product whose category or name holds one belongs to it."
+    )
+    days_per_unit: float = Field(gt=0, description="Days that one unit usually lasts; own purchases correct it.")
+
+
+class CareRules(_Part):
+    """What runs out, and topics of care."""
+
+    needs: tuple[NeedRule, ...] = Field(default=(), description="Need groups; of two that fit, the first one counts.")
+    window_days: int = Field(default=14, ge=1, description="Days after the reminder date that a need stays due.")
+    training_weeks: int = Field(
+        default=0, ge=0, description="Weeks of training care after the first purchase; 0: none."
+    )
+    season_days: int = Field(default=0, ge=0, description="Days of season care at a season's beginning; 0: none.")
+
+    @field_validator("needs")
+    @classmethod
+    def _apart(cls, value: tuple[NeedRule, ...]) -> tuple[NeedRule, ...]:
+        names = [need.name for need in value]
+        _together([f"need {name!r} stands twice" for name in dict.fromkeys(names) if names.count(name) > 1])
         return value
 
 
@@ -250,6 +279,7 @@ class RuleSet(ScorerConfig):
     loyalty: LoyaltyRules = LoyaltyRules()
     exit: ExitRules = ExitRules()
     engagement: EngagementRules = EngagementRules()
+    care: CareRules = CareRules()
     levels: LevelRules = LevelRules()
     slots: dict[str, tuple[int, int]] = Field(
         default={"morning": (5, 11), "noon": (11, 14), "afternoon": (14, 18), "evening": (18, 22), "night": (22, 5)},

@@ -70,14 +70,17 @@ RFM = (
 )  # fmt: skip
 
 SINGLE = (
-    Segment("at_risk_high_value", Title("即将流失的高价值客户", "High value, about to leave"), "at_risk_rule", "", "A guide calls within 24 hours; an exclusive offer."),
     Segment("one_purchase_window_closing", Title("首购未复购·窗口将关闭", "One purchase, window closing"), "second_window_closing", "", "The second-purchase offer, now."),
     Segment("occasion_due", Title("纪念日将至", "Occasion due"), "occasion_due", "", "A greeting with an offer; once per occasion and year."),
+    Segment("need_due", Title("补货到期", "Need due"), "replenish_need_due", "", "What runs out, by need group: a reminder with the offer attached."),
     Segment("level_near", Title("即将升级", "Next level near"), "level_near", "", "Tell how little is missing."),
     Segment("koc_candidates", Title("KOC 候选", "KOC candidates"), "kol_candidate", "", "Invite to recommend: loyal, with referrals and good reviews."),
     Segment("nps_detractors", Title("NPS 贬损者", "NPS detractors"), "nps_group = 'detractor'", "", "A person answers within 48 hours."),
     Segment("global_holdout", Title("全局对照组", "Global control group"), "global_holdout", "", "Gets no marketing; what the programme is worth is measured against them."),
 )  # fmt: skip
+
+AT_RISK_BY_RULE = Segment("at_risk_high_value", Title("即将流失的高价值客户", "High value, about to leave"), "at_risk_rule", "", "A guide calls within 24 hours; an exclusive offer.")  # fmt: skip
+"""Where nothing is forecast; else the models' segment of the same name, by rule and forecast together."""
 
 SEGMENTS = (*TEA, *VALUE_LAYER, *CLASS8, *LIFECYCLE, *RFM, *SINGLE)
 """All of them."""

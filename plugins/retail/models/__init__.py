@@ -17,11 +17,12 @@ def model_scorers() -> list[type[Scorer]]:
     """Return the learning scorers; none where scikit-learn is not installed."""
     if find_spec("sklearn") is None:
         return []
+    from plugins.retail.models.at_risk import AtRisk
     from plugins.retail.models.clusters import Clusters
     from plugins.retail.models.forecast import Forecast
     from plugins.retail.models.recommend import Recommend
 
-    return [Forecast, Recommend, Clusters]
+    return [Forecast, Recommend, Clusters, AtRisk]
 
 
 def model_segments() -> tuple[Segment, ...]:

@@ -228,7 +228,7 @@ def _listed(bought: Bought, config: RecommendConfig, goods: Goods, likes: Likes,
     for begin, best, had in ranked(bought, config, 4 * config.listed, likes):
         sold = (best >= 0) & goods.on_sale[np.maximum(best, 0)] & ~kept_out.among(begin, best)
         again = _reasons_to_repeat(best, sold & had, goods.names)
-        first = _reasons_to_try((sold & ~had).any(axis=1), known[begin : begin + len(best)])
+        first = _reasons_to_try(np.asarray((sold & ~had).any(axis=1)), known[begin : begin + len(best)])
         for name, chosen, (zh, en) in (("reco_repeat", sold & had, again), ("reco_new", sold & ~had, first)):
             names, codes = _joined(best, chosen, (goods.codes, goods.names), config.listed)
             columns[name] += names

@@ -13,6 +13,7 @@ def _segment(name: str, zh: str, en: str, where: str, family: str, description: 
 
 
 MODEL_SEGMENTS = (
+    _segment("at_risk_high_value", "即将流失的高价值客户", "High value, about to leave", "at_risk_high_value", "", "A guide calls within 24 hours with the reasons at hand; an exclusive offer."),
     _segment("clv_tier_a", "价值等级 A", "Value tier A", "clv_tier = 'A'", "clv_tier", "The best, who hold half of all expected value: a guide of their own."),
     _segment("clv_tier_b", "价值等级 B", "Value tier B", "clv_tier = 'B'", "clv_tier", "The next 30 % of expected value."),
     _segment("clv_tier_c", "价值等级 C", "Value tier C", "clv_tier = 'C'", "clv_tier", "The next 15 % of expected value."),
