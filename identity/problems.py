@@ -46,9 +46,13 @@ def solve_problems(work: Workspace, stage: Stage, units: Numbers, clusters: Numb
     Returns:
         For each profile its cluster, named by the smallest profile in it.
     """
-    work.put(
-        units_arrow=pa.table({"profile": np.arange(len(units), dtype=np.int32), "unit": units, "cluster": clusters})
-    )
+    numbers = np.arange(len(units), dtype=np.int32)
+    # Only where several units were joined can a join be wrong.
+    joined = np.bincount(clusters[units == numbers], minlength=len(units))[clusters] > 1
+    if not joined.any():
+        return clusters
+    members = {"profile": numbers[joined], "unit": units[joined], "cluster": clusters[joined]}
+    work.put(units_arrow=pa.table(members))
     work.make("member", "FROM units_arrow")
     _find_problems(work, stage, limits)
     if not work.count("problem"):
