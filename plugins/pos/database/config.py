@@ -65,7 +65,7 @@ class DatabaseConfig(ConnectionConfig):
     day_cutoff: dt.time | None = None
     scope: str | None = None
     reread_days: Annotated[float, Field(ge=0, le=366)] | None = None
-    page_tickets: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    page_tickets: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
     fetch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     pause_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
     hours: Hours | None = None

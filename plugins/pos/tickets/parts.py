@@ -31,6 +31,9 @@ _LINE_TEXTS: Final = (
 )  # fmt: skip
 _LINE_AMOUNTS: Final = ("list_price", "unit_price")
 _SIGNED: Final = ("tax_amount", "cost_amount")
+_LINE_KIND: Final = (
+    "CASE WHEN word IN ('discount', 'rounding') THEN word ELSE coalesce(nullif(word, 'refund'), 'item') END"
+)
 _TENDER_TEXTS: Final = ("reference", "paid_at")
 _NO_AMOUNT: Final = "no amount"
 """What stands in ``bad`` of a row that could be read but comes to nothing that is known."""
@@ -57,59 +60,90 @@ class Relations:
             self.make(name, f"SELECT * FROM {name} WHERE {condition}")
 
 
-def work_out_lines(relations: Relations, lines: Columns, words: Words, clock: Clock, *, by_number: bool) -> None:
-    """Make ``worked``: every line with its sign, worth, discount and net."""
-    places = clock.decimals
+def work_out_lines(
+    relations: Relations, lines: Columns, tickets: Columns, words: Words, clock: Clock, *, by_number: bool
+) -> None:
+    """Make ``worked``: every line with its sign, worth, discount and net.
+
+    What a till has no columns for is left out of the query: a planner does not see through a column that is NULL in every row.
+    """
     link = identifier(lines.key_columns[0]) if by_number else lines.key()
     price = lines.exact("unit_price") if lines.has("tax_rate") else "NULL::DOUBLE"
     typed = lines.typed(link, {"price": price, "tax": lines.exact("tax_rate")})
-    texts = [name for name in _LINE_TEXTS if lines.has(name)]
-    prices = list(_LINE_AMOUNTS) if lines.has(*_LINE_AMOUNTS) else []
+    worded, turned = lines.has("kind", "label"), _turned(lines, tickets)
     signed = [name for name in _SIGNED if lines.has(name)]
-    net = "CASE WHEN returned THEN -abs(came_to) ELSE came_to END"
     columns = {
-        "source_id": "source_id", **{name: name for name in [*texts, *prices]},
-        **{name: f"CASE WHEN returned THEN -abs({name}) ELSE {name} END" for name in signed},
-        "kind": "CASE WHEN word IN ('discount', 'rounding') THEN word ELSE coalesce(nullif(word, 'refund'), 'item') END",
-        "quantity": "CASE WHEN returned THEN -abs(quantity) ELSE quantity END", "net_amount": net,
-        "discount_amount": "CASE WHEN returned THEN -abs(taken) ELSE taken END",
+        "source_id": "source_id", **{name: name for name in _LINE_TEXTS if lines.has(name)},
+        **(dict(zip(_LINE_AMOUNTS, _LINE_AMOUNTS, strict=True)) if lines.has(*_LINE_AMOUNTS) else {}),
+        **{name: turned.format(name) for name in signed}, "kind": _LINE_KIND if worded else "'item'",
+        "quantity": turned.format("quantity"), "net_amount": turned.format("came_to"), "discount_amount": turned.format("taken"),
     }  # fmt: skip
+    worth, gross, less, came_to, taken = _amounts(lines, clock.decimals)
+    word = f"coalesce({line_label(words, 'l.label')}, {line_word(words, 'l.kind')})" if worded else "NULL::VARCHAR"
     query = f"""
         WITH said AS (
             SELECT l.* EXCLUDE (kind, quantity, unit_price, list_price), t.rn AS tn, t.source_id, t.word AS ticket_word,
-                coalesce({line_label(words, "l.label")}, {line_word(words, "l.kind")}) AS word, coalesce(l.quantity, 1) AS quantity,
-                CAST(CASE WHEN l.tax IS NULL THEN l.unit_price ELSE l.price * (1 + l.tax) END AS DECIMAL(18,4)) AS unit_price,
-                CAST(CASE WHEN l.tax IS NULL THEN l.list_price ELSE l.list_price * (1 + l.tax) END AS DECIMAL(18,4)) AS list_price
+                {word} AS word, {"coalesce(l.quantity, 1)" if lines.has("quantity") else "1::DECIMAL(18,4)"} AS quantity,
+                {_with_tax(lines, "unit_price", "l.price")} AS unit_price, {_with_tax(lines, "list_price", "l.list_price")} AS list_price
             FROM ({typed}) l LEFT JOIN tickets t ON l.link = t.link
-            WHERE l.bad IS NOT NULL OR (t.rn IS NOT NULL AND NOT coalesce(l.void, false))),
+            WHERE l.bad IS NOT NULL OR (t.rn IS NOT NULL{" AND NOT coalesce(l.void, false)" if lines.has("void") else ""})),
         worth AS (
             SELECT *, coalesce(word = 'refund', false) OR (word IS DISTINCT FROM 'item' AND coalesce(ticket_word = 'refund', false))
-                    AS returned,
-                CAST(round(CASE WHEN tax IS NULL THEN quantity * coalesce(unit_price, list_price)
-                    ELSE CAST(quantity AS DOUBLE) * price * (1 + tax) END, {places}) AS DECIMAL(18,4)) AS worth,
-                CAST(round(quantity * coalesce(list_price, unit_price), {places}) AS DECIMAL(18,4)) AS gross
-            FROM said WHERE bad IS NOT NULL OR word IS DISTINCT FROM 'skip'),
+                AS returned, CAST({worth} AS DECIMAL(18,4)) AS worth
+            FROM said{" WHERE bad IS NOT NULL OR word IS DISTINCT FROM 'skip'" if worded else ""}),
         priced AS (
-            SELECT *, CAST(coalesce(discount_amount, round(worth * discount_percent / 100, {places}),
-                    round(discount_per_unit * quantity, {places}), 0) AS DECIMAL(18,4)) AS less
-            FROM worth),
-        netted AS (
-            SELECT *, CAST(coalesce(net_amount, worth - less) AS DECIMAL(18,4)) AS came_to FROM priced),
-        cut AS (
-            SELECT *, CAST(coalesce(discount_amount, gross - came_to, 0) AS DECIMAL(18,4)) AS taken FROM netted)
+            SELECT *, CAST({gross} AS DECIMAL(18,4)) AS gross, CAST({less} AS DECIMAL(18,4)) AS less FROM worth),
+        netted AS (SELECT *, CAST({came_to} AS DECIMAL(18,4)) AS came_to FROM priced),
+        cut AS (SELECT *, CAST({taken} AS DECIMAL(18,4)) AS taken FROM netted)
         SELECT {canonical_columns(LINES, columns)}, tn, rn,
             CASE WHEN bad IS NOT NULL THEN bad WHEN came_to IS NULL THEN '{_NO_AMOUNT}' END AS bad
         FROM cut"""
     relations.make("worked", query)
 
 
-def work_out_tenders(relations: Relations, tenders: Columns, words: Words, *, by_number: bool) -> None:
+def _turned(part: Columns, tickets: Columns) -> str:
+    """The SQL, with a place for the amount, of what an amount is: negative where the row or its ticket is a return."""
+    return (
+        "CASE WHEN returned THEN -abs({0}) ELSE {0} END" if part.has("kind", "label") or tickets.has("kind") else "{0}"
+    )
+
+
+def _with_tax(lines: Columns, price: str, exact: str) -> str:
+    """The SQL of a price as the customer sees it."""
+    if not lines.has("tax_rate"):
+        return f"l.{price}"
+    return f"CAST(CASE WHEN l.tax IS NULL THEN l.{price} ELSE {exact} * (1 + l.tax) END AS DECIMAL(18,4))"
+
+
+def _amounts(lines: Columns, places: int) -> tuple[str, str, str, str, str]:
+    """The SQL of a line's worth, its worth before discounts, its discount, what it comes to, and what was taken off in all."""
+    prices = [name for name in ("unit_price", "list_price") if lines.has(name)] or ["NULL::DECIMAL(18,4)"]
+    worth = f"quantity * coalesce({', '.join(prices)})"
+    if lines.has("tax_rate"):
+        worth = f"CASE WHEN tax IS NULL THEN {worth} ELSE CAST(quantity AS DOUBLE) * price * (1 + tax) END"
+    # Without a list price or tax the worth is the worth before discounts: rounding twice costs as much as everything else.
+    told = lines.has("list_price", "tax_rate")
+    gross = f"round(quantity * coalesce({', '.join(reversed(prices))}), {places})" if told else "worth"
+    given = {
+        "discount_amount": "discount_amount",
+        "discount_percent": f"round(worth * discount_percent / 100, {places})",
+        "discount_per_unit": f"round(discount_per_unit * quantity, {places})",
+    }
+    less = f"coalesce({', '.join([*(sql for name, sql in given.items() if lines.has(name)), '0'])})"
+    came_to = "coalesce(net_amount, worth - less)" if lines.has("net_amount") else "worth - less"
+    taken = ", ".join([*(["discount_amount"] if lines.has("discount_amount") else []), "gross - came_to", "0"])
+    return f"round({worth}, {places})", gross, less, came_to, f"coalesce({taken})"
+
+
+def work_out_tenders(
+    relations: Relations, tenders: Columns, tickets: Columns, words: Words, *, by_number: bool
+) -> None:
     """Make ``paid``: every payment with its way and what it comes to."""
     link = identifier(tenders.key_columns[0]) if by_number else tenders.key()
     columns = {
         **{name: name for name in ("source_id", "method", "method_text")},
         **{name: name for name in _TENDER_TEXTS if tenders.has(name)},
-        "amount": "CASE WHEN returned THEN -abs(given) ELSE given END",
+        "amount": _turned(tenders, tickets).format("given"),
     }
     query = f"""
         WITH said AS (
