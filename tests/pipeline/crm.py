@@ -29,6 +29,7 @@ from hub.pipeline.publish import PublishReport, publish
 from hub.plugins import Plugins, load_plugins
 from hub.source import Check, ConnectionConfig
 from hub.titles import Title
+from hub.warehouse.engine import Engine
 
 PASSWORD = "open-sesame-15"
 
@@ -274,6 +275,15 @@ def desk(
     return open_hub(path, plugins=plugins or crm.plugins, now=clock, sleep=crm.slept.append)
 
 
+def _put(engine: Engine, person: Person) -> None:
+    engine.execute("INSERT INTO customers (customer_id, profiles) VALUES (?, ?)", [person.id, person.profiles])
+    engine.execute("INSERT INTO traits VALUES (?, ?, ?, ?)", [person.id, person.level, person.points, person.seen_at])
+    if person.phone:
+        engine.execute("INSERT INTO customer_identifiers VALUES (?, 'phone', '', ?, 1, 1)", [person.id, person.phone])
+    for segment in person.segments:
+        engine.execute("INSERT INTO members VALUES (?, ?, ?)", [segment, person.id, MORNING])
+
+
 def publish_people(hub: Hub, people: Sequence[Person]) -> PublishReport:
     """Put people into the warehouse, in place of those who are there, and publish them."""
     with hub.warehouse() as engine:
@@ -282,15 +292,7 @@ def publish_people(hub: Hub, people: Sequence[Person]) -> PublishReport:
         engine.execute(
             "CREATE OR REPLACE TABLE traits (customer_id VARCHAR, level VARCHAR, points DECIMAL(18,4), seen_at TIMESTAMPTZ)"
         )
-        for person in people:
-            engine.execute("INSERT INTO customers (customer_id, profiles) VALUES (?, ?)", [person.id, person.profiles])
-            engine.execute(
-                "INSERT INTO traits VALUES (?, ?, ?, ?)", [person.id, person.level, person.points, person.seen_at]
-            )
-            if person.phone:
-                engine.execute(
-                    "INSERT INTO customer_identifiers VALUES (?, 'phone', '', ?, 1, 1)", [person.id, person.phone]
-                )
-            for segment in person.segments:
-                engine.execute("INSERT INTO members VALUES (?, ?, ?)", [segment, person.id, MORNING])
+        with engine.transaction():  # one write to the disk, not one for each row
+            for person in people:
+                _put(engine, person)
     return publish(hub)
