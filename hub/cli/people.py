@@ -21,37 +21,12 @@ def find_customers(engine: Engine, query: str, limit: int) -> list[str]:
             as a person writes it.
         limit: at most so many.
     """
-    text = query.strip()
-    direct = engine.rows("SELECT customer_id FROM customers WHERE customer_id = ?", [text])
-    if direct:
-        return [text]
-    if engine.columns("identity_events") and (now := _merged_into(engine, text)):
-        return [now]
-    forms = sorted(spellings(text))
+    forms = sorted({query.strip(), *spellings(query.strip())})
     marks = ", ".join("?" for _ in forms)
     rows = engine.rows(
-        f"SELECT customer_id FROM customer_identifiers WHERE value IN ({marks}) "
-        f"UNION SELECT customer_id FROM links WHERE profile = ? OR source_id = ? ORDER BY customer_id LIMIT {limit}",
-        [*forms, text, text],
+        f"SELECT DISTINCT customer_id FROM lookup WHERE key IN ({marks}) ORDER BY customer_id LIMIT {limit}", forms
     )
     return [str(row[0]) for row in rows]
-
-
-def _merged_into(engine: Engine, customer_id: str) -> str | None:
-    """Follow an id that ended in a merge to the customer that lives on."""
-    seen: set[str] = set()
-    current = customer_id
-    while current not in seen:
-        seen.add(current)
-        rows = engine.rows(
-            "SELECT customer FROM identity_events WHERE event = 'merged' AND other = ? ORDER BY \"at\" DESC LIMIT 1",
-            [current],
-        )
-        if not rows:
-            break
-        current = str(rows[0][0])
-    alive = engine.rows("SELECT customer_id FROM customers WHERE customer_id = ?", [current])
-    return current if alive and current != customer_id else None
 
 
 def read_customer(engine: Engine, customer_id: str) -> dict[str, Any]:

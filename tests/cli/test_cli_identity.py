@@ -132,3 +132,15 @@ def test_two_profiles_that_look_alike_when_masked_stay_two(ran: Project) -> None
     ran.run("ingest")
     ran.run("resolve")
     assert "pos:N*** and pos:N*** (2) are one customer" in ran.run("explain", "15400000077", "15400000077").out
+
+
+def test_a_customer_is_found_by_whatever_names_them(ran: Project) -> None:
+    ran.json("merge", "pos:M0000002", "pos:M0000003", "--reason", "one person")
+    merged = next(row["other"] for row in _history(ran) if row["event"] == "merged")
+    (first,) = ran.json("customer", "15400000001")["customers"]
+    for query in ("+86 154 0000 0001", "M0000001", "pos:M0000001", first["customer"]["customer_id"]):
+        (found,) = ran.json("customer", query)["customers"]
+        assert found["customer"]["customer_id"] == first["customer"]["customer_id"], query
+    (heir,) = ran.json("customer", merged)["customers"]
+    assert heir["customer"]["profiles"] == 2
+    assert ran.run("customer", "15400009999").code == 1
