@@ -204,11 +204,13 @@ def _kept(engine: Engine, prefix: str, *, temporary: bool) -> list[str]:
 
 
 def _keep_population(engine: Engine, scope: Scope) -> None:
+    # With the database's name: main alone is the temporary tables' schema too, and they have the same names.
+    place = f"{quoted(str(engine.value('SELECT current_database()')))}.main"
     if scope.everybody:
         for name in _kept(engine, _KEPT, temporary=False):
-            engine.execute(f"DROP TABLE main.{quoted(name)}")
+            engine.execute(f"DROP TABLE {place}.{quoted(name)}")
     for name in _kept(engine, _KEPT, temporary=True):
-        engine.execute(f"CREATE OR REPLACE TABLE main.{quoted(name)} AS FROM temp.{quoted(name)}")
+        engine.execute(f"CREATE OR REPLACE TABLE {place}.{quoted(name)} AS FROM temp.{quoted(name)}")
 
 
 def run_scorer(engine: Engine, scorer: Scorer, inputs: Inputs) -> int:

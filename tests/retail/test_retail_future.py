@@ -116,6 +116,19 @@ def test_sixty_days_of_later_business_change_no_byte_of_an_earlier_score(hub: Hu
         assert engine.value("SELECT count(*) FROM traits WHERE n_purchases > 0") == PEOPLE
 
 
+def test_looking_at_changed_customers_only_gives_what_looking_at_everybody_gives(hub: Hub, toy: Toy) -> None:
+    # What is shared by all (the chain's averages, like customers) is the month's and the week's: new orders are of this week.
+    as_of = _moment(14)
+    _scored(hub, as_of)
+    _give(toy, "orders", [_order(f"more{n}", n, 13, n) for n in range(5)])
+    for stage in (ingest, resolve):
+        stage(hub)
+    assert score(hub, as_of).scored == 5
+    some = _traits(hub)
+    everybody = _scored(hub, as_of)
+    assert [name for name, values in everybody.items() if some[name] != values] == []
+
+
 def test_orders_that_no_score_counts_are_told_by_reason(hub: Hub, toy: Toy) -> None:
     odd = [
         _order("odd0", 0, -3, 1, status=OrderStatus.VOID),
