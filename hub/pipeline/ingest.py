@@ -18,6 +18,7 @@ from hub.pipeline.load import load
 from hub.pipeline.package import (
     Buffer,
     check_page,
+    collect_young,
     new_package_id,
     require_unique,
     without_collector,
@@ -250,6 +251,7 @@ class _StreamReader:
                     with collecting():
                         buffer = self._seal(buffer, run, lease, state, sweep)
                 buffer.add(page)
+                collect_young()
                 self.report.notes += [redact(note, self.secrets) for note in page.notes]
                 self.hub.progress.advance(self.subject, len(page.records))
                 if page.tables or buffer.weight >= self.hub.settings.hub.batch_rows:

@@ -256,3 +256,29 @@ def test_tickets_and_members_may_fail_and_succeed_in_one_run(tmp_path: Path) -> 
         states = {(run.subject, run.state) for run in hub.store.runs.list(stage="ingest")}
     assert states == {("pos/tickets", "failed"), ("pos/members", "succeeded")}
     assert report.changed == 1
+
+
+class Answer:
+    """A platform's answer as HTTP libraries make them: it and its body know each other."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+class Answers(Feed):
+    """Makes an answer for each page and notes how many of the earlier ones are still in memory."""
+
+    def read(self, state: State, part: str = "") -> Iterator[Page]:
+        answers: weakref.WeakSet[Answer] = weakref.WeakSet()
+        self.most = 0
+        for number in range(20):
+            answers.add(Answer())
+            self.most = max(self.most, len(answers))
+            yield good(str(number))
+
+
+def test_a_platform_s_answers_do_not_pile_up_until_a_package_is_full(tmp_path: Path) -> None:
+    feed = Answers(Customer)
+    with Toy({"pos": {"members": feed}}).hub(tmp_path, batch_rows=1_000) as hub:
+        assert read_connections(hub)[0].records == 20
+    assert feed.most <= 2
