@@ -203,10 +203,10 @@ def _assign(work: Workspace) -> None:
         "person",
         f"""SELECT one.value, one."group", one.size, one.tenure, one.opposed, CASE WHEN NOT {_OTHER_BIRTHDAY} THEN one.who END AS who,
                    {_OTHER_BIRTHDAY} AS other_born
-            FROM likely_person AS one LEFT JOIN (
+            FROM (SELECT *, CASE WHEN NOT named THEN who END AS owner FROM likely_person) AS one LEFT JOIN (
                 SELECT value, tenure, sound, CASE WHEN min(born) = max(born) THEN min(born) END AS born
                 FROM value_name GROUP BY value, tenure, sound
-            ) AS owner ON NOT one.named AND owner.value = one.value AND owner.tenure = one.tenure AND owner.sound = one.who""",
+            ) AS owner ON owner.value = one.value AND owner.tenure = one.tenure AND owner.sound = one.owner""",
     )
     work.make(
         "slot",
