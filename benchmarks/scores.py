@@ -90,7 +90,7 @@ def peak_mib() -> float:
 def rfm_part(given: argparse.Namespace) -> dict[str, Any]:
     """Make the file, group it, or score it by RFM."""
     file = given.folder / "orders.parquet"
-    connection = duckdb.connect(config={"memory_limit": "1GB", "threads": 2, "preserve_insertion_order": False})
+    connection = duckdb.connect(config={"memory_limit": "640MB", "threads": 2, "preserve_insertion_order": False})
     if given.part == "make":
         sql = orders_sql(given.customers, given.orders)
         connection.execute(
