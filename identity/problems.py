@@ -51,8 +51,8 @@ def solve_problems(work: Workspace, stage: Stage, units: Numbers, clusters: Numb
     joined = np.bincount(clusters[units == numbers], minlength=len(units))[clusters] > 1
     if not joined.any():
         return clusters
-    members = {"profile": numbers[joined], "unit": units[joined], "cluster": clusters[joined]}
-    work.put(units_arrow=pa.table(members))
+    suspects = {"profile": numbers[joined], "unit": units[joined], "cluster": clusters[joined]}
+    work.put(units_arrow=pa.table(suspects))
     work.make("member", "FROM units_arrow")
     _find_problems(work, stage, limits)
     if not work.count("problem"):

@@ -32,6 +32,7 @@ from hub.airflow import names
 from hub.airflow.hooks import HubHook
 from hub.airflow.operators import (
     CheckConnectionOperator,
+    FinishErasuresOperator,
     IngestVerdictOperator,
     ListStreamsOperator,
     LoadOperator,
@@ -201,9 +202,10 @@ class _Factory:
         return dag
 
     def maintenance(self) -> DAG:
-        """``prune``, and ``check`` for every connection."""
-        doc = "Forgets old row logs, tries every connection 清理与连接检查. `airflow db clean` is yours to schedule."
+        """``erase``, ``prune``, and ``check`` for every connection."""
+        doc = "Ends open erasures, forgets old row logs, tries every connection 清理与连接检查. `airflow db clean` is yours to schedule."
         with self._dag(names.MAINTENANCE_DAG, self._cron(self.settings.maintenance), doc, "maintenance") as dag:
+            FinishErasuresOperator(task_id="erase", pool=names.WAREHOUSE_POOL, **self.common)
             PruneOperator(task_id="prune", **self.common)
             if self.project.connections:
                 CheckConnectionOperator.partial(

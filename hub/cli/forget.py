@@ -30,30 +30,58 @@ _WHAT = {
     MEND,
     "hub forget 15400000001 --reason 'request 2026-118' --dry-run",
     "hub forget pos:1001 --reason 'request 2026-118' --yes",
+    "hub forget --finish",
 )
 def forget(
     session: Session,
-    query: Annotated[str, typer.Argument(help="A profile (CONNECTION:ID), phone, card or customer id.")],
+    query: Annotated[
+        str, typer.Argument(help="A profile (CONNECTION:ID), phone, card or customer id.", show_default=False)
+    ] = "",
     *,
     reason: Annotated[
         str, typer.Option("--reason", "-r", help="Why; kept in the audit log, so name no person: the request's number.")
-    ],
+    ] = "",
     actor: Annotated[str, typer.Option("--actor", help="Who does it; the user of this machine unless given.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Only carry to their end what an interrupted command left open.")
+    ] = False,
 ) -> Answer:
     """Delete everything the hub keeps of one person (删除权), in every place; tickets stay without their buyer.
 
     It cannot be undone. What the platforms give again later stays out as long as it is of before; a person who registers or
     buys again is a new customer. What was pushed to platforms is theirs: it is listed, and must be deleted there.
     """
+    from hub.pipeline.forget import ForgetReport, finish_erasures
     from hub.pipeline.forget import forget as stage
 
+    _require_whom(query, reason, finish=finish)
     with session.hub() as hub:
+        if finish:
+            ended = ForgetReport(finished=finish_erasures(hub), done=True)
+            return Answer(_document(ended), lambda screen: _show(screen, ended))
         if not (dry_run or yes) and not _is_wanted(session, hub, query, reason):
             return Answer({"done": False}, lambda screen: screen.line("Nothing was deleted."), ExitCode.PARTIAL)
         done = stage(hub, query, reason=reason, actor=actor, dry_run=dry_run)
     return Answer(_document(done), lambda screen: _show(screen, done))
+
+
+def _require_whom(query: str, reason: str, *, finish: bool) -> None:
+    """Refuse a command that does not say whom to forget and why.
+
+    Raises:
+        ConfigError: ``usage``.
+    """
+    from hub.errors import ConfigError
+
+    wrong = (
+        "--finish takes nobody's name: it ends what is open." if finish and query else
+        "Say whom to forget." if not finish and not query else
+        "Say why, with --reason." if not finish and not reason else ""
+    )  # fmt: skip
+    if wrong:
+        raise ConfigError(wrong, code="usage", hint="`hub forget --help` shows how.")
 
 
 def _is_wanted(session: Session, hub: Hub, query: str, reason: str) -> bool:
@@ -89,7 +117,9 @@ def _document(done: ForgetReport) -> dict[str, Any]:
 
 def _show(screen: Screen, done: ForgetReport) -> None:
     if done.finished:
-        screen.line(f"Finished first: {len(done.finished)} that an earlier run had left open.")
+        screen.line(f"Finished: {len(done.finished)} that an earlier command had left open.")
+    elif done.done and not done.counts:
+        screen.line("Nothing was left open.")
     if not done.counts:
         return
     screen.facts({"Customer": done.customer or "none, only what a platform had deleted"})

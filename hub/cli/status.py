@@ -39,6 +39,7 @@ def status(session: Session) -> Answer:
                 {"name": lease.name, "holder": lease.holder, "since": lease.acquired_at}
                 for lease in hub.store.leases.holders()
             ],
+            "open_erasures": [{"id": erasure.id, "at": erasure.at} for erasure in hub.store.forgotten.open()],
             "broken_plugins": [p.name for p in hub.plugins.loaded if p.state == "broken"],
         }
     return Answer(document, lambda screen: _show(screen, document))
@@ -226,6 +227,11 @@ def _show_work(screen: Screen, document: Mapping[str, Any], now: dt.datetime) ->
         screen.heading("At work now")
         rows = [(lease["name"], lease["holder"], _ago(now, lease["since"])) for lease in document["leases"]]
         screen.table(("Work", "By", "For"), rows)
+    if document["open_erasures"]:
+        screen.line()
+        screen.line(
+            f"Begun, and not ended: forgetting {len(document['open_erasures'])}. See: hub forget --finish", "red"
+        )
     if document["broken_plugins"]:
         screen.line()
         screen.line(f"Broken plugins: {', '.join(document['broken_plugins'])}. See: hub plugins -v", "red")

@@ -76,7 +76,7 @@ def forget(hub: Hub, query: str, *, reason: str, actor: str = "", dry_run: bool 
         StoreError: a package or snapshot cannot be read.
     """
     with _undisturbed(hub):
-        finished = [] if dry_run else finish_erasures(hub)
+        finished = [] if dry_run else _finish(hub)
         try:
             with hub.warehouse() as engine:
                 person, counts = _look(hub, engine, query)
@@ -99,7 +99,18 @@ def forget(hub: Hub, query: str, *, reason: str, actor: str = "", dry_run: bool 
 
 
 def finish_erasures(hub: Hub) -> list[str]:
-    """Carry erasures to their end that a killed process left open; return their ids."""
+    """Carry erasures to their end that a killed process left open; return their ids.
+
+    Raises:
+        LeaseHeldError: another process pushes or has the warehouse open; nothing of this call was done.
+    """
+    if not hub.store.forgotten.open():
+        return []
+    with _undisturbed(hub):
+        return _finish(hub)
+
+
+def _finish(hub: Hub) -> list[str]:
     unfinished = hub.store.forgotten.open()
     for erasure in unfinished:
         _carry_out(hub, erasure)

@@ -46,7 +46,7 @@ def test_every_pool_that_a_task_names_is_one_that_setup_makes(project: Path) -> 
 def test_only_one_task_at_a_time_may_write_the_warehouse(project: Path) -> None:
     dags = hub_dags(project)
     writers = {task.task_id for dag in dags.values() for task in dag.tasks if task.pool == "hub_warehouse"}
-    assert writers == {"load", "resolve", "score", "segment", "publish", "look_back"}
+    assert writers == {"load", "resolve", "score", "segment", "publish", "look_back", "erase"}
 
 
 def test_two_parses_make_the_same_dags(project: Path) -> None:

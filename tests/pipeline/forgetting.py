@@ -14,7 +14,7 @@ from people import Street, card, member, phone, ticket
 from toy import MORNING, at
 
 from hub.context import Hub
-from hub.pipeline.forget import forget
+from hub.pipeline.forget import finish_erasures, forget
 from hub.pipeline.ingest import ingest
 from hub.pipeline.publish import publish
 from hub.records import Assurance, Event, Identifier, IdentifierKind, Record
@@ -90,6 +90,15 @@ def work(folder: Path, step: int) -> None:
     later = NOW + dt.timedelta(seconds=1000 * step)
     with Street.open(folder, services={"now": lambda: later}).hub as hub:
         forget(hub, PHONE, reason="request 7", actor="li")
+
+
+def finish(folder: Path, step: int) -> None:
+    """End what killed processes left open, in a process of its own."""
+    later = NOW + dt.timedelta(seconds=1000 * step)
+    with Street.open(folder, services={"now": lambda: later}).hub as hub:
+        finish_erasures(hub)
+        assert hub.store.forgotten.open() == []
+        assert finish_erasures(hub) == []
 
 
 def clear_texts(home: Path) -> Iterator[tuple[str, str]]:

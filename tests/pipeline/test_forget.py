@@ -141,7 +141,7 @@ def test_kills_at_every_step_in_turn_end_as_a_clean_run(before: Path, after: Pat
     shutil.copytree(before, tmp_path / "chain")
     for step, point in enumerate(POINTS, start=1):
         assert run(forgetting.work, tmp_path / "chain", step, HUB_CRASH_AT=point) == KILLED
-    assert run(forgetting.work, tmp_path / "chain", len(POINTS) + 1) == 0
+    assert run(forgetting.finish, tmp_path / "chain", len(POINTS) + 1) == 0
     assert traces(tmp_path / "chain" / ".hub") == set()
     clean, killed = (Street.open(folder, services={"now": lambda: LATER}) for folder in (after, tmp_path / "chain"))
     assert outcome(killed) == outcome(clean)

@@ -11,10 +11,11 @@ from hub.airflow.operators.customers import (
 )
 from hub.airflow.operators.ingest import IngestVerdictOperator, ListStreamsOperator, LoadOperator, ReadStreamOperator
 from hub.airflow.operators.push import PlanPushOperator, PushOperator, PushVerdictOperator, ReconcileOperator
-from hub.airflow.operators.upkeep import CheckConnectionOperator, PruneOperator
+from hub.airflow.operators.upkeep import CheckConnectionOperator, FinishErasuresOperator, PruneOperator
 
 __all__ = [
     "CheckConnectionOperator",
+    "FinishErasuresOperator",
     "HubOperator",
     "IngestVerdictOperator",
     "ListStreamsOperator",

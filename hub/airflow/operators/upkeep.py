@@ -1,9 +1,11 @@
-"""Operators of the daily upkeep: old row logs are forgotten, every connection is tried."""
+"""Operators of the daily upkeep: erasures are ended, old row logs forgotten, every connection is tried."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
 
 from hub.airflow.operators.base import HubOperator
 from hub.errors import ConfigError
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from hub.context import Hub
 
 
-__all__ = ["CheckConnectionOperator", "PruneOperator"]
+__all__ = ["CheckConnectionOperator", "FinishErasuresOperator", "PruneOperator"]
 
 
 class CheckConnectionOperator(HubOperator):
@@ -39,6 +41,24 @@ class CheckConnectionOperator(HubOperator):
             told = "; ".join(f"{check.name}: {check.message}" for check in wrong)
             raise ConfigError(f"Connection {self.connection} does not work: {told}", code="check_failed")
         return {"connection": self.connection, "checks": len(found)}
+
+
+class FinishErasuresOperator(HubOperator):
+    """Ends erasures (删除权) that an interrupted command left open; skipped when there is none."""
+
+    def work(self, hub: Hub, context: Any) -> dict[str, int]:
+        """Finish.
+
+        Raises:
+            AirflowSkipException: nothing is open.
+            LeaseHeldError: a push is under way; tried again.
+        """
+        from hub.pipeline.forget import finish_erasures
+
+        ended = finish_erasures(hub)
+        if not ended:
+            raise AirflowSkipException("No erasure is open.")
+        return {"finished": len(ended)}
 
 
 class PruneOperator(HubOperator):
