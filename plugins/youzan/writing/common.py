@@ -57,7 +57,9 @@ def rejected(operation: Operation, code: str, message: str) -> Outcome:
 
 def unknown(operation: Operation, error: RetryError) -> Outcome:
     """Say that nobody knows: no answer came."""
-    return Outcome(operation.id, OutcomeStatus.UNKNOWN, error.code, "No answer came; look_up tells what became of it.").answered(error)
+    return Outcome(
+        operation.id, OutcomeStatus.UNKNOWN, error.code, "No answer came; look_up tells what became of it."
+    ).answered(error)
 
 
 def refusal_of(operation: Operation, error: RowError) -> Outcome:
