@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
+from typing import Final
 
 import pyarrow as pa
 
@@ -19,6 +21,9 @@ from hub.warehouse.left_out import orders_left_out
 from hub.warehouse.people import create_views
 
 __all__ = ["ScoreReport", "in_order", "inputs_for", "make_relations", "run_scorer", "score"]
+
+_AT_ONCE: Final = 100_000
+"""Customers whose traits are put together at a time."""
 
 
 @dataclass
@@ -263,9 +268,20 @@ def _gather(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope) -
     columns = "".join(
         f", {quoted(f'score_{name}')}.{quoted(trait.name)}" for name, kind in scorers.items() for trait in kind.traits
     )
-    joins = "".join(f" LEFT JOIN {quoted(f'score_{name}')} USING (customer_id)" for name in scorers)
-    whom = "(FROM customers SEMI JOIN touched USING (customer_id))" if partly else "customers"
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE new_traits AS SELECT customer_id{columns} FROM {whom}{joins}")
+    whom = "customers SEMI JOIN touched USING (customer_id)" if partly else "customers"
+    for number, part in enumerate(_parts(engine)):
+        joins = "".join(
+            f" LEFT JOIN (FROM {quoted(f'score_{name}')} WHERE {part}) AS {quoted(f'score_{name}')} USING (customer_id)"
+            for name in scorers
+        )
+        into = "INSERT INTO new_traits" if number else "CREATE OR REPLACE TEMP TABLE new_traits AS"
+        engine.execute(f"{into} SELECT customer_id{columns} FROM (SELECT customer_id FROM {whom} WHERE {part}){joins}")
+
+
+def _parts(engine: Engine) -> list[str]:
+    """Conditions that cut the customers into parts: a row has hundreds of traits, and joining all at once needs all in memory."""
+    parts = max(1, ceil(int(engine.value("SELECT count(*) FROM customers")) / _AT_ONCE))
+    return ["true"] if parts == 1 else [f"hash(customer_id) % {parts} = {part}" for part in range(parts)]
 
 
 def _fill_up(engine: Engine, scorer: type[Scorer]) -> None:
@@ -285,10 +301,12 @@ def _replace_traits(engine: Engine) -> int:
         engine.execute("CREATE TABLE traits AS FROM new_traits")
         return int(engine.value("SELECT count(*) FROM traits"))
     listed = ", ".join(map(quoted, columns))
-    engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE moved AS (SELECT {listed} FROM new_traits EXCEPT "
-        f"SELECT {listed} FROM traits SEMI JOIN new_traits USING (customer_id))"
-    )
+    engine.execute("CREATE OR REPLACE TEMP TABLE moved AS FROM new_traits LIMIT 0")
+    for part in _parts(engine):
+        engine.execute(
+            f"INSERT INTO moved SELECT {listed} FROM new_traits WHERE {part} EXCEPT "
+            f"SELECT {listed} FROM traits SEMI JOIN new_traits USING (customer_id) WHERE {part}"
+        )
     engine.execute(
         "CREATE OR REPLACE TEMP TABLE gone AS SELECT customer_id FROM traits ANTI JOIN customers USING (customer_id)"
     )

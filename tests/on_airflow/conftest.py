@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import warnings
 from importlib.util import find_spec
@@ -14,6 +16,7 @@ from airflow_project import make_project
 HERE = Path(__file__).parent
 INSTALLED = find_spec("airflow") is not None
 _HOME = Path(tempfile.mkdtemp(prefix="hub-airflow-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 if INSTALLED:
     # Airflow reads these once, when it is first imported.

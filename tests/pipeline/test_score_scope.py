@@ -139,3 +139,20 @@ def test_scorers_that_need_what_is_not_there_or_each_other_are_refused(tmp_path:
     Alone.needs, Other.needs = needs, ("letters",)
     with office(tmp_path, Alone, Other) as hub, pytest.raises(PluginError, match="needs"):
         score(hub, dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
+
+
+def test_traits_put_together_in_parts_are_those_put_together_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, names = Wall(), ("anna", "bo", "cy", "dora", "eve", "fay", "gus")
+    found = []
+    for at_once in (100_000, 2):
+        monkeypatch.setattr("hub.pipeline.score._AT_ONCE", at_once)
+        with office(tmp_path / str(at_once), Letters, RANK, clock=clock) as hub:
+            customers_are(hub, *names)
+            first = score(hub).changed
+            rename(hub, "bo", "zora")
+            told = [first, score(hub).changed, score(hub).changed]
+            found.append((told, table(hub, "FROM traits ORDER BY ALL")))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == len(names)
