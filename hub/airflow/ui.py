@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.plugins_manager import AirflowPlugin
@@ -111,5 +111,5 @@ class HubPlugin(AirflowPlugin):
     """Registers the page and the link to it."""
 
     name = "customer_hub"
-    fastapi_apps: ClassVar[list[Any]] = [{"app": app, "url_prefix": ROWS_PATH, "name": "Customer hub"}]
-    operator_extra_links: ClassVar[list[Any]] = [RunRowsLink()]
+    fastapi_apps: list[Any] = [{"app": app, "url_prefix": ROWS_PATH, "name": "Customer hub"}]  # noqa: RUF012 - declared so by Airflow
+    operator_extra_links: list[Any] = [RunRowsLink()]  # noqa: RUF012 - declared so by Airflow
