@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,18 @@ def test_without_enough_data_nothing_is_kept_and_the_reason_is_told() -> None:
     models = MemoryModels()
     assert held_model(models, "m", 20_000, "a", lambda *_: Refused("too little")) == Refused("too little")
     assert models.names() == []
+
+
+def test_the_first_fit_of_a_process_uses_one_thread_too() -> None:
+    program = """
+from plugins.retail.models.keeping import on_one_thread
+
+@on_one_thread
+def threads():
+    import sklearn.cluster
+    from threadpoolctl import threadpool_info
+    return {pool["num_threads"] for pool in threadpool_info()}
+
+print(threads())"""
+    told = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert told.stdout.strip() == "{1}"

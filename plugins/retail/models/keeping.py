@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from importlib import import_module
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from hub.scorer import Inputs
 __all__ = ["Fitted", "Refused", "Usable", "fit_day", "held_model", "on_one_thread", "read_usable", "usable"]
 
 REFIT_DAYS = 28
+_THREADED = ("scipy.linalg", "sklearn.utils")
+"""What brings threads along. It must be there when the limit is set: what a fit loads itself is not limited."""
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
 
@@ -28,6 +31,8 @@ def on_one_thread(fit: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
     def fitted(*args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
         from threadpoolctl import threadpool_limits
 
+        for library in _THREADED:
+            import_module(library)
         with threadpool_limits(1):
             return fit(*args, **kwargs)
 
