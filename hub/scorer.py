@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from hub.models import MemoryModels, ModelStore
 from hub.titles import Title
 
-__all__ = ["Inputs", "Scorer", "ScorerConfig", "Suggestion", "Trait", "TraitType"]
+__all__ = ["Inputs", "Scorer", "ScorerConfig", "Suggestion", "Trait", "TraitType", "ValidOrders"]
 
 
 class TraitType(StrEnum):
@@ -84,6 +84,20 @@ class ScorerConfig(BaseModel):
     """Base of a scorer's settings, ``[scores.NAME]`` in ``hub.toml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class ValidOrders:
+    """Which orders the relations of :class:`Inputs` hold as purchases, beside the plain sales and exchanges.
+
+    Attributes:
+        counted: reasons for which an order is usually left out and is not now: ``training``, ``deposit``, ``wholesale``,
+            ``staff``, ``points_only``, ``free``.
+        channels_left_out: channels whose orders do not count.
+    """
+
+    counted: frozenset[str] = frozenset()
+    channels_left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -196,6 +210,13 @@ class Scorer(ABC):
     def rule_version(self, config: Any) -> str:  # noqa: ARG002 - what an overriding scorer is given
         """Return the name and version of the rule set that settings are; empty for a scorer without one."""
         return ""
+
+    def valid_orders(self, config: Any) -> ValidOrders | None:  # noqa: ARG002 - what an overriding scorer is given
+        """Return which orders count for all scorers; None where this one has no rules for that.
+
+        The first scorer with rules decides.
+        """
+        return None
 
     @abstractmethod
     def score(self, inputs: Inputs) -> str | pa.Table:

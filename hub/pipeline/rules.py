@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from hub.config_problems import Locator, nearest, problems_of
 from hub.context import Hub
 from hub.errors import ConfigError, Problem
-from hub.pipeline.score import in_order, inputs_for, make_relations, run_scorer
+from hub.pipeline.score import in_order, inputs_for, make_relations, run_scorer, valid_orders
 from hub.pipeline.segment import check_segments, members_sql
 from hub.plugins import contained
 from hub.scorer import Scorer, Suggestion
@@ -125,7 +125,8 @@ def rules_diff(hub: Hub, changes: Sequence[str]) -> RuleDiff:
 def _looking(hub: Hub, as_of: dt.datetime) -> Iterator[tuple[DuckDBEngine, dt.date]]:
     with hub.warehouse() as engine:
         create_views(engine, hub.settings.identity.open_platform)
-        with scoring_inputs(engine, as_of, hub.settings.zone, hub.settings.hub.day_cutoff) as day:
+        valid = valid_orders(hub, in_order(hub.plugins.scorers()))
+        with scoring_inputs(engine, as_of, hub.settings.zone, hub.settings.hub.day_cutoff, valid) as day:
             yield engine, day
 
 
@@ -199,7 +200,8 @@ def _score_aside(
 ) -> None:
     """``people_SIDE``: customers with the traits that these settings give, and the stored ones of all other scorers."""
     create_views(engine, hub.settings.identity.open_platform)
-    with scoring_inputs(engine, as_of, hub.settings.zone, hub.settings.hub.day_cutoff) as day:
+    valid = valid_orders(hub, scorers)
+    with scoring_inputs(engine, as_of, hub.settings.zone, hub.settings.hub.day_cutoff, valid) as day:
         for name in wanted:
             inputs = inputs_for(hub, engine, scorers, name, as_of, day)
             with contained(f"Scoring with {name}"):

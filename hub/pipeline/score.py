@@ -14,13 +14,13 @@ from hub.context import Hub
 from hub.errors import ConfigError, PluginError
 from hub.pipeline.score_scope import Scope, keep_scope, scope_of
 from hub.plugins import contained
-from hub.scorer import Inputs, Scorer, Trait, TraitType
+from hub.scorer import Inputs, Scorer, Trait, TraitType, ValidOrders
 from hub.warehouse.engine import DuckDBEngine, Engine, quoted
 from hub.warehouse.inputs import compress, only_touched, scoring_inputs, settle
 from hub.warehouse.left_out import orders_left_out
 from hub.warehouse.people import create_views
 
-__all__ = ["ScoreReport", "in_order", "inputs_for", "make_relations", "run_scorer", "score"]
+__all__ = ["ScoreReport", "in_order", "inputs_for", "make_relations", "run_scorer", "score", "valid_orders"]
 
 _AT_ONCE: Final = 100_000
 """Customers whose traits are put together at a time."""
@@ -67,12 +67,13 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
     with hub.warehouse() as engine, hub.store.runs.open("score", as_of=moment) as run:
         _require_free_names(scorers, engine)
         create_views(engine, hub.settings.identity.open_platform)
-        with scoring_inputs(engine, moment, hub.settings.zone, hub.settings.hub.day_cutoff) as day:
+        valid = valid_orders(hub, scorers)
+        with scoring_inputs(engine, moment, hub.settings.zone, hub.settings.hub.day_cutoff, valid) as day:
             scope = scope_of(hub, engine, scorers, day)
             if scope.per_customer != set(scorers):
                 settle(engine)
             if scope.everybody:
-                report.left_out = orders_left_out(engine, day, hub.settings.zone, hub.settings.hub.day_cutoff)
+                report.left_out = orders_left_out(engine, day, hub.settings.zone, hub.settings.hub.day_cutoff, valid)
             report.scorers = _run_scorers(hub, engine, scorers, moment, day, scope)
         _gather(engine, scorers, scope)
         with engine.transaction():
@@ -122,6 +123,15 @@ def in_order(scorers: Mapping[str, type[Scorer]]) -> dict[str, type[Scorer]]:
         for name in ready:
             found[name] = left.pop(name)
     return found
+
+
+def valid_orders(hub: Hub, scorers: Mapping[str, type[Scorer]]) -> ValidOrders:
+    """Return which orders count, by the first scorer with rules for that; the usual ones without any."""
+    for name, kind in scorers.items():
+        found = kind().valid_orders(kind.Config.model_validate(hub.settings.scores.get(name, {})))
+        if found is not None:
+            return found
+    return ValidOrders()
 
 
 def inputs_for(

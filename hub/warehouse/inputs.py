@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
+from hub.scorer import ValidOrders
 from hub.warehouse.engine import Engine, literal, quoted
+from hub.warehouse.valid_orders import ASIDE, HAPPENED, first_reason, weighed
 
 __all__ = ["business_date_of", "compress", "only_touched", "scoring_inputs", "settle"]
 
-_COUNTED = "status NOT IN ('void', 'open') AND NOT deleted AND NOT list_contains(coalesce(flags, []), 'training')"
-"""Orders that happened; whether they are refunded is another question."""
+_USUAL = ValidOrders()
 
 
 def business_date_of(instant: dt.datetime, zone: ZoneInfo, cutoff: dt.time) -> dt.date:
@@ -27,12 +28,14 @@ def business_date_of(instant: dt.datetime, zone: ZoneInfo, cutoff: dt.time) -> d
 
 
 @contextmanager
-def scoring_inputs(engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: dt.time) -> Iterator[dt.date]:
+def scoring_inputs(
+    engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders = _USUAL
+) -> Iterator[dt.date]:
     """Make the input views for an ``as_of`` and yield its business date; ``walk_in_keys`` must exist.
 
-    ``orders`` holds valid purchases (``kind`` sale or exchange) with ``net_amount``: goods after all discounts, minus the
-    refunds of those goods that are known before the day, delivery excluded. Sales of which nothing is left to pay for
-    (fully refunded, or free of charge) are no purchases. A refund that names no original order is a row of its own with a
+    ``orders`` holds valid purchases (``kind`` sale or exchange, and what ``valid`` counts) with ``net_amount``: goods after all
+    discounts, minus the refunds of those goods that are known before the day, delivery and deposits excluded. Sales of which
+    nothing is left to pay for (fully refunded, or free of charge) are no purchases. A refund that names no original order is a row of its own with a
     negative ``net_amount`` and ``kind`` refund. ``purchases`` are the same orders in few narrow columns.
     """
     day = business_date_of(as_of, zone, cutoff)
@@ -42,7 +45,7 @@ def scoring_inputs(engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: d
         engine.execute("CREATE SCHEMA scoring.inputs")
         engine.execute("CREATE TABLE scoring.inputs.walk_ins AS FROM temp.walk_in_keys")
         _let_in(engine, "main.customers")
-        for name, sql in _views(day, zone, cutoff).items():
+        for name, sql in _views(day, zone, cutoff, valid).items():
             engine.execute(f"CREATE VIEW scoring.inputs.{name} AS {sql}")
         engine.execute(f"SET search_path = {literal(f'scoring.inputs,{warehouse}.main')}")
         yield day
@@ -97,7 +100,7 @@ def compress(engine: Engine, table: str) -> None:
         engine.execute("CHECKPOINT scoring")
 
 
-def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
+def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders) -> dict[str, str]:
     before = f"< DATE {literal(day.isoformat())}"
     shift = f"INTERVAL '{cutoff.hour * 3600 + cutoff.minute * 60 + cutoff.second} seconds'"
 
@@ -118,11 +121,14 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time) -> dict[str, str]:
         "customers": "FROM main.customers SEMI JOIN scoring.inputs.people USING (customer_id)",
         "profiles": "SELECT p.*, s.customer_id FROM main.profiles AS p JOIN scoring.inputs.sources AS s USING (connection, source_id) "
         "WHERE NOT p.deleted",
+        **ASIDE,
         "refunds": f"""
             SELECT connection, original_id AS source_id,
-                   -sum(total_amount - freight_amount) FILTER (coalesce(business_date, {day_of("ordered_at")}) {before}) AS amount
-            FROM main.orders WHERE {_COUNTED} AND kind = 'refund' AND original_id IS NOT NULL GROUP BY ALL""",
-        "purchases_found": _purchases_sql(day_of("ordered_at"), before, literal(zone.key)),
+                   -sum(total_amount - freight_amount - coalesce(d.amount, 0))
+                   FILTER (coalesce(business_date, {day_of("ordered_at")}) {before}) AS amount
+            FROM main.orders AS o LEFT JOIN scoring.inputs.deposits_taken AS d USING (connection, source_id)
+            WHERE {HAPPENED} AND kind = 'refund' AND original_id IS NOT NULL AND {_no_training(valid)} GROUP BY ALL""",
+        "purchases_found": _purchases_sql(day_of("ordered_at"), before, literal(zone.key), valid),
         "purchases": "FROM scoring.inputs.purchases_found",
         "orders": """SELECT o.* REPLACE (b.customer_id AS customer_id, p.business_date AS business_date), p.net_amount
             FROM main.orders AS o JOIN scoring.inputs.purchases AS p ON p.receipt = o.rowid
@@ -149,25 +155,19 @@ def _owned(table: str) -> str:
         JOIN main.{table} AS r ON r.connection = w.connection AND r.source_id = w.source_id WHERE w.record = '{table}'"""
 
 
-def _purchases_sql(day: str, before: str, zone: str) -> str:
-    """Valid orders of known customers, a row of few bytes each.
+def _no_training(valid: ValidOrders) -> str:
+    return "true" if "training" in valid.counted else "NOT list_contains(coalesce(flags, []), 'training')"
 
-    Where refunds are records of their own, they say how much was refunded when; what the order itself says of it holds for
-    today, and is used only where there are none.
-    """
+
+def _purchases_sql(day: str, before: str, zone: str, valid: ValidOrders) -> str:
+    """Valid orders of known customers, a row of few bytes each."""
+    purchase = {"purchase": "true", "refund": "original_id IS NULL"}
+    counts = first_reason(valid, lambda reason: purchase.get(reason, "false"))
     return f"""
         SELECT receipt, connection, source_id, customer, business_date, ordered_at,
                hour(timezone({zone}, ordered_at))::UTINYINT AS hour, kind = 'refund' AS refund, channel,
                hash(connection, coalesce(store_id, '')) AS shop,
                (goods_amount - refunded)::DECIMAL(18,4) AS net_amount, discount_amount,
                coalesce(len(coupons) > 0, false) AS with_coupon
-        FROM (SELECT c.* EXCLUDE (business_date), coalesce(c.business_date, {day}) AS business_date,
-                     c.total_amount - c.freight_amount AS goods_amount,
-                     CASE WHEN r.source_id IS NULL THEN c.refunded_amount ELSE coalesce(r.amount, 0) END AS refunded,
-                     c.status = 'refunded' AND r.source_id IS NULL AS wholly_refunded
-              FROM ({_owned("orders")}) AS c LEFT JOIN scoring.inputs.refunds AS r USING (connection, source_id) WHERE {_COUNTED})
-        WHERE business_date {before} AND CASE kind
-              WHEN 'sale' THEN NOT wholly_refunded AND goods_amount > refunded
-              WHEN 'exchange' THEN NOT wholly_refunded
-              WHEN 'refund' THEN original_id IS NULL
-              ELSE false END"""
+        FROM (SELECT * REPLACE (coalesce(business_date, {day}) AS business_date) FROM ({weighed(_owned("orders"))}) WHERE {HAPPENED})
+        WHERE business_date {before} AND {counts}"""

@@ -25,6 +25,7 @@ STAGES = ("prospect", "new", "repurchase", "active", "slipping", "sleeping", "lo
 Trade = Literal[
     "retail", "tea", "restaurant", "convenience", "apparel", "mother_baby", "beauty", "flowers", "gym"
 ]  # fmt: skip
+NotPurchase = Literal["training", "deposit", "wholesale", "staff", "points_only", "free"]
 _ONE = 1e-9
 
 
@@ -244,6 +245,17 @@ class CareRules(_Part):
         return value
 
 
+class OrderRules(_Part):
+    """Which orders are no purchases (有效订单); void, open, fully refunded ones and adjustments never are."""
+
+    leave_out: tuple[NotPurchase, ...] = Field(
+        default=("training", "deposit", "wholesale", "staff", "points_only", "free"),
+        description="Kinds that do not count: training tickets, top-ups and gift-card sales, wholesale, staff purchases, "
+        "tickets that points alone paid for, free ones.",
+    )
+    leave_out_channels: tuple[str, ...] = Field(default=(), description="Channels whose orders do not count.")
+
+
 class LevelRule(_Part):
     """A membership level by what it takes to be in it."""
 
@@ -270,6 +282,7 @@ class RuleSet(ScorerConfig):
 
     trade: Trade = Field(default="retail", description="Rule pack the chain starts from.")
     name: str = Field(default="", max_length=40, description="Name of the rule set; the trade unless given.")
+    orders: OrderRules = OrderRules()
     stages: Stages = Stages()
     rfm: RfmRules = RfmRules()
     weights: StageWeights = StageWeights()

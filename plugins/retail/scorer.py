@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hub.scorer import Inputs, Scorer, Suggestion, Trait, TraitType
+from hub.scorer import Inputs, Scorer, Suggestion, Trait, TraitType, ValidOrders
 from hub.titles import Title
 from plugins.retail import layers, lines, rfm
 from plugins.retail.daily import busy_days, customer_days
@@ -12,7 +12,7 @@ from plugins.retail.exits import exit_days
 from plugins.retail.features import customer_features
 from plugins.retail.gaps import suggestions
 from plugins.retail.lifecycle import lifecycle
-from plugins.retail.rules import RuleSet
+from plugins.retail.rules import OrderRules, RuleSet
 
 __all__ = ["Retail"]
 
@@ -102,6 +102,12 @@ class Retail(Scorer):
     def rule_version(self, config: RuleSet) -> str:
         """Return name and fingerprint of the rule set."""
         return config.version
+
+    def valid_orders(self, config: RuleSet) -> ValidOrders:
+        """Return which orders are purchases."""
+        usual = OrderRules().leave_out
+        counted = frozenset(usual) - frozenset(config.orders.leave_out)
+        return ValidOrders(counted, frozenset(config.orders.leave_out_channels))
 
     def suggest(self, inputs: Inputs) -> Sequence[Suggestion]:
         """Read stage limits off the chain's own gaps."""

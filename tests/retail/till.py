@@ -102,7 +102,7 @@ class Till:
         """The traits of every customer, by the retail scorer under these rules and by others that need it."""
         retail = Retail.Config.model_validate(rules)
         found: dict[str, dict[str, Any]] = {}
-        with scoring_inputs(self.engine, as_of, ZONE, cutoff) as day:
+        with scoring_inputs(self.engine, as_of, ZONE, cutoff, Retail().valid_orders(retail)) as day:
             for kind in (Retail, *also):
                 config = retail if kind is Retail else kind.Config()
                 inputs = Inputs(as_of, day, config, self.engine.arrow, {"retail": retail})
