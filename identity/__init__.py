@@ -16,11 +16,12 @@ from identity.errors import (
     UnknownCustomerError,
 )
 from identity.events import EVENTS
-from identity.explain import Explanation, Reason, explain
+from identity.explain import explain
 from identity.finder import Finder
 from identity.golden import CONTACTS, FIELDS, REPORTED, GoldenRecords, golden_records
 from identity.naming import IdSource, random_ids, sequential_ids
 from identity.preview import Preview, preview
+from identity.reasons import Clash, Explanation, Reason, Side
 from identity.report import Report
 from identity.resolve import Resolution, decision_version, resolve
 from identity.rules import DEFAULT_KINDS, Assurance, Composite, Kind, Normaliser, Rules, Tier
@@ -42,6 +43,7 @@ __all__ = [
     "SCHEMAS",
     "Assurance",
     "Change",
+    "Clash",
     "Composite",
     "Explanation",
     "Finder",
@@ -58,6 +60,7 @@ __all__ = [
     "Report",
     "Resolution",
     "Rules",
+    "Side",
     "State",
     "Tier",
     "UnknownCustomerError",

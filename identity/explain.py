@@ -6,133 +6,22 @@ those of the run that made the decision. Values are shown masked.
 
 from __future__ import annotations
 
-from collections import deque
+import datetime as dt
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.errors import UnknownCustomerError
-from identity.likely.waterfall import waterfall
-from identity.rules import Composite
+from identity.reasons import Clash, Explanation, Reason, Side, Step
+from identity.rules import DEFAULT_KINDS, Composite, Tier
 from identity.tables import State, pick
-from identity.words import ASSURANCE_WORDS, KIND_WORDS, LANGUAGES, RULE_WORDS, SENTENCES, VALUE_WORDS, masked
+from identity.words import masked
 
-__all__ = ["Explanation", "Reason", "Step", "explain"]
-
-
-class Step(StrEnum):
-    """What a reason is about."""
-
-    SHARED = "shared"
-    """Both profiles carry a value that joins."""
-    PERSON = "person"
-    """A person decided: must_link or cannot_link."""
-    PLATFORM = "platform"
-    """The platform merged the accounts itself."""
-    REFUSED = "refused"
-    """Evidence asked for a join and a rule refused it."""
-    BLOCKED = "blocked"
-    """Both carry a value that says nothing about a person."""
-    LIKELY = "likely"
-    """A link model takes both for one person."""
-    NOTHING = "nothing"
-    """No evidence connects the two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One link of the chain from one profile to the other.
-
-    Attributes:
-        step: what it is about.
-        left: profile on one side.
-        right: profile on the other.
-        kind: kind of identifier or evidence, if there is one.
-        value: the value, masked.
-        rule: the rule that refused or blocked, or the constraint's rule.
-        note: a person's own reason, for constraints.
-        actor: who decided, for constraints.
-        day: since when both carry the value, or when the person decided; ISO 8601.
-        why: the model's evidence, for :func:`identity.likely.waterfall`.
-        assurances: ranks of how the two sides came to know the value (:data:`identity.rules.ASSURANCE_RANK`).
-    """
-
-    step: Step
-    left: str
-    right: str
-    kind: str | None = None
-    value: str | None = None
-    rule: str | None = None
-    note: str | None = None
-    actor: str | None = None
-    day: str | None = None
-    why: str | None = None
-    assurances: tuple[int, int] | None = None
-
-    def words(self, language: str = "zh", *, detailed: bool = False) -> str:
-        """The reason as a sentence.
-
-        Args:
-            language: "zh" or "en".
-            detailed: say how each side came to know the value, since when, and who decided.
-        """
-        kind = KIND_WORDS.get(self.kind or "", {}).get(language, self.kind or "")
-        rule = {**RULE_WORDS, **VALUE_WORDS}.get(self.rule or "", {}).get(language, self.rule or "")
-        sentence = SENTENCES[self.step.value if self.step is not Step.PERSON else self.rule or "must_link"][language]
-        said = sentence.format(left=self.left, right=self.right, kind=kind, value=self.value or "", rule=rule)
-        note = f" ({self.note})" if self.note else ""
-        return said + (self._details(language) if detailed else note)
-
-    def _details(self, language: str) -> str:
-        if self.step is Step.PERSON:
-            by = SENTENCES["by"][language]
-            return by.format(actor=self.actor or "-", day=self.day or "-", note=self.note or "-")
-        if self.why:
-            return "".join(f"\n    {line}" for line in waterfall(self.why, language))
-        if self.assurances is None:
-            return ""
-        ways = [ASSURANCE_WORDS[str(rank)][language] for rank in self.assurances]
-        how = SENTENCES["how_both" if ways[0] == ways[1] else "how"][language].format(left=ways[0], right=ways[1])
-        return how + (SENTENCES["since"][language].format(day=self.day) if self.day else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Whether two profiles are one customer, and why.
-
-    Attributes:
-        together: whether they are one customer.
-        left: profile on one side.
-        right: profile on the other.
-        customers: their customers; one if together.
-        reasons: the shortest chain of evidence if together, else everything that was weighed and why it did not join.
-    """
-
-    together: bool
-    left: str
-    right: str
-    customers: tuple[str, ...]
-    reasons: Sequence[Reason]
-
-    def words(self, language: str = "zh", *, detailed: bool = False) -> str:
-        """The whole explanation as text, one reason a line.
-
-        Args:
-            language: "zh" or "en".
-            detailed: as for :meth:`Reason.words`.
-
-        Raises:
-            ValueError: the language is neither "zh" nor "en".
-        """
-        if language not in LANGUAGES:
-            raise ValueError(f"The language must be one of {', '.join(LANGUAGES)}.")
-        head = SENTENCES["together" if self.together else "apart"][language]
-        lines = [head.format(left=self.left, right=self.right, customers=", ".join(self.customers))]
-        return "\n".join([*lines, *(f"- {reason.words(language, detailed=detailed)}" for reason in self.reasons)])
+__all__ = ["explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +31,14 @@ class _Value:
     value: str
 
 
-def explain(state: State, left: str, right: str) -> Explanation:
+def explain(state: State, left: str, right: str, *, zone: dt.tzinfo = dt.UTC) -> Explanation:
     """Why two profiles are one customer, or why they are not.
 
     Args:
         state: the state of the run to explain.
         left: profile key.
         right: profile key.
+        zone: time zone that days are told in.
 
     Raises:
         UnknownCustomerError: the state knows no such profile.
@@ -161,37 +51,69 @@ def explain(state: State, left: str, right: str) -> Explanation:
         )
     customers = tuple(dict.fromkeys([home[left], home[right]]))
     members = pick(state.memberships, "customer", pa.array(customers))
-    evidence = _Evidence(state, dict(zip(members["profile"].to_pylist(), members["customer"].to_pylist(), strict=True)))
+    homes_of_all = dict(zip(members["profile"].to_pylist(), members["customer"].to_pylist(), strict=True))
+    evidence = _Evidence(state, homes_of_all, zone)
     together = len(customers) == 1
     reasons = evidence.path(left, right) if together else evidence.objections(left, right)
-    return Explanation(together, left, right, customers, reasons)
+    besides = evidence.besides(reasons) if together else []
+    sides = [evidence.side(left), evidence.side(right)]
+    return Explanation(together, left, right, customers, reasons, besides, sides)
+
+
+_UNLIMITED = frozenset(kind.name for kind in DEFAULT_KINDS if kind.per_customer is None) | set(Composite)
+_SEVERAL = frozenset(
+    kind.name for kind in DEFAULT_KINDS if not (kind.account or kind.tier == Tier.CONTACT or kind.per_customer)
+) | set(Composite)
+_NO_LOGIN = frozenset(kind.name for kind in DEFAULT_KINDS if not kind.account) | set(Composite)
+_CLASHING = {"limit": _UNLIMITED, "contradicted": _SEVERAL, "other_account": _NO_LOGIN}
+"""By rule that forbids different values of one kind: the kinds of which a person may well have several."""
+
+
+_CONTACTS = frozenset(kind.name for kind in DEFAULT_KINDS if kind.tier == Tier.CONTACT)
+_MASK = Composite.MASKED_PHONE_AND_NAME
 
 
 class _Evidence:
     """The evidence within one customer, or between two."""
 
-    def __init__(self, state: State, home: Mapping[str, str]) -> None:
-        self.state = state
+    def __init__(self, state: State, home: Mapping[str, str], zone: dt.tzinfo) -> None:
         self.home = home
+        self.zone = zone
         keys = pa.array(list(home))
-        self.links = [
-            row for row in pick(state.links, "profile", keys).to_pylist() if row["status"] in {"key", "blocked"}
-        ]
+        self.own = pick(state.links, "profile", keys).to_pylist()
+        self.links = [row for row in self.own if row["status"] in {"key", "blocked"}]
         self.how = {(row["profile"], _value(row)): row for row in self.links}
         values = pa.array({row["value"] for row in self.links}, pa.string())
         states = pick(state.value_states, "value", values).to_pylist()
         self.blocked = {_value(row): row["reason"] for row in states if row["state"] == "blocked"}
+        self.names = {_value(row): row["names"] for row in states}
+        carried = pick(state.links, "value", values).to_pylist()
+        self.carriers = Counter(one for one, _ in {(_value(row), row["profile"]) for row in carried})
         self.refusals = [row for row in pick(state.refusals, "left", keys).to_pylist() if row["right"] in home]
         self.wishes = _between(state.constraints, home)
         self.profiles = pick(state.profiles, "profile", keys).to_pylist()
+        self.named = {row["profile"]: row for row in self.profiles}
         self.pairs = {
             (row["left"], row["right"]): row
             for row in pick(state.pairs, "left", keys).to_pylist()
             if row["right"] in home
         }
 
+    def side(self, profile: str) -> Side:
+        """One of the two, with what recognises it."""
+        counts: set[tuple[str, str]] = set()
+        ignored: set[tuple[str, str]] = set()
+        for row in self.own:
+            if row["profile"] == profile and row["kind"] not in set(Composite):
+                kind = "phone_masked" if row["status"] == "masked" else row["kind"]
+                blocked = row["status"] == "blocked" or _value(row) in self.blocked
+                (ignored if blocked else counts).add((kind, masked(row["kind"], row["value"])))
+        home = self.home[profile]
+        size = sum(customer == home for customer in self.home.values())
+        return Side(profile, home, size, sorted(counts), sorted(ignored))
+
     def path(self, left: str, right: str) -> list[Reason]:
-        """The shortest chain of joining evidence; among equally short ones, identifiers before composites."""
+        """The shortest chain of joining evidence; among equally short ones, identifiers before composites before a model."""
         came_from: dict[str, Reason] = {}
         waiting = deque([left])
         neighbours = self._neighbours()
@@ -207,20 +129,34 @@ class _Evidence:
             right = chain[-1].left
         return chain[::-1]
 
+    def besides(self, chain: Sequence[Reason]) -> list[Reason]:
+        """What else the neighbours of a chain have in common."""
+        told = {(one.left, one.right, one.kind, one.value) for one in chain}
+        # The digits of a phone that is told already are no further evidence.
+        told |= {(one.left, one.right, _MASK, one.value) for one in chain if one.kind == "phone"}
+        found = self._neighbours()
+        return [
+            other
+            for one in chain
+            for other in found.get(one.left, [])
+            if other.right == one.right and (other.left, other.right, other.kind, other.value) not in told
+        ]
+
     def _neighbours(self) -> dict[str, list[Reason]]:
         found: list[Reason] = []
         for wish in self.wishes:
             if wish["rule"] == "must_link":
-                found += _both(_decided(wish))
+                found += _both(self._decided(wish))
         for row in self.profiles:
             if row["merged_into"] in self.home and row["merged_into"] != row["profile"]:
                 found += _both(Reason(Step.PLATFORM, row["profile"], row["merged_into"]))
-        found += [turned for row in self.pairs.values() for turned in _both(_likely(row))]
-        carriers = self._carriers(joining=True)
+        carriers = self._shared_by(joining=True)
         for value in sorted(carriers, key=lambda value: (value.kind in set(Composite), value.kind, value.value)):
             for place, one in enumerate(shared := sorted(carriers[value])):
                 for other in shared[place + 1 :]:
                     found += _both(self._joining(value, one, other))
+        # Last: what a model thinks matters where nothing proves more.
+        found += [turned for row in self.pairs.values() for turned in _both(_likely(row))]
         grouped: dict[str, list[Reason]] = {}
         for reason in found:
             grouped.setdefault(reason.left, []).append(reason)
@@ -229,17 +165,32 @@ class _Evidence:
     def _joining(self, value: _Value, one: str, other: str) -> Reason:
         rows = [self.how[profile, value] for profile in (one, other)]
         seen = [row["first_seen"] for row in rows if row["first_seen"]]
-        return Reason(
-            Step.SHARED,
-            one,
-            other,
-            value.kind,
-            masked(value.kind, value.value),
-            day=f"{max(seen):%Y-%m-%d}" if len(seen) == 2 else None,
+        return replace(
+            self._about(Step.SHARED, one, other, value),
+            day=self._day(max(seen)) if len(seen) == 2 else None,
+            agreement=self._agreement(one, other) if value.kind in _CONTACTS else None,
             assurances=(rows[0]["assurance"] or 1, rows[1]["assurance"] or 1),
         )
 
-    def _carriers(self, *, joining: bool) -> dict[_Value, set[str]]:
+    def _agreement(self, one: str, other: str) -> str | None:
+        """How the names of two who share a contact go together; None where other profiles of the customer vouch for them."""
+        left, right = self.named[one], self.named[other]
+        if left["name_kind"] == right["name_kind"] == "full":
+            return "same_name" if left["sound"] == right["sound"] else None
+        if left["surname"] and right["surname"]:
+            return "title_fits" if left["surname"] == right["surname"] else None
+        return "no_name"
+
+    def _about(self, step: Step, one: str, other: str, value: _Value, rule: str | None = None) -> Reason:
+        """A reason about a value, with who carries it."""
+        shown = masked(value.kind, value.value)
+        carriers = self.carriers.get(value)
+        return Reason(step, one, other, value.kind, shown, rule, carriers=carriers, names=self.names.get(value))
+
+    def _day(self, instant: dt.datetime) -> str:
+        return f"{instant.astimezone(self.zone):%Y-%m-%d}"
+
+    def _shared_by(self, *, joining: bool) -> dict[_Value, set[str]]:
         carriers: dict[_Value, set[str]] = {}
         for row in self.links:
             if joining == (row["status"] == "key" and _value(row) not in self.blocked):
@@ -249,38 +200,82 @@ class _Evidence:
     def objections(self, left: str, right: str) -> list[Reason]:
         """All that was weighed between two customers, and why it did not join them."""
         sides = self.home[left], self.home[right]
-        found = [
-            _decided(wish)
-            for wish in self.wishes
-            if wish["rule"] == "cannot_link" and self._across(wish["left"], wish["right"])
-        ]
-        found += [
-            self._refused(row) for row in sorted(self.refusals, key=str) if self._across(row["left"], row["right"])
-        ]
+        found = self._decisions({left, right})
+        refused = [row for row in sorted(self.refusals, key=str) if self._across(row["left"], row["right"])]
+        found += [self._refused(row) for row in refused]
         told = {(reason.kind, reason.value) for reason in found}
         shared = [one for one in self._shared(joining=True, sides=sides) if (one.kind, one.value) not in told]
         return found + shared + self._shared(joining=False, sides=sides) or [Reason(Step.NOTHING, left, right)]
 
+    def _decisions(self, asked: set[str]) -> list[Reason]:
+        """What people said against joining; of several pairs of one decision the one that was asked about stands for all."""
+        across = [w for w in self.wishes if w["rule"] == "cannot_link" and self._across(w["left"], w["right"])]
+        across.sort(key=lambda wish: ({wish["left"], wish["right"]} != asked, str(wish)))
+        told: dict[tuple[Any, ...], Reason] = {}
+        for wish in across:
+            decision = wish["actor"], wish["at"] and self._day(wish["at"]), wish["reason"]
+            first = told.get(decision)
+            told[decision] = replace(first, more=first.more + 1) if first else self._decided(wish)
+        return list(told.values())
+
+    def _decided(self, wish: Mapping[str, Any]) -> Reason:
+        day = self._day(wish["at"]) if wish["at"] else None
+        ends = wish["left"], wish["right"]
+        return Reason(Step.PERSON, *ends, rule=wish["rule"], note=wish["reason"], actor=wish["actor"], day=day)
+
     def _refused(self, row: Mapping[str, Any]) -> Reason:
         one, other, rule = row["left"], row["right"], row["rule"]
+        clashes = self._clashes(one, other, _CLASHING[rule]) if rule in _CLASHING else ()
         if row["kind"] is None:
             # Clusters stand for their profiles: the model's pair may be another of the same two customers.
             sides = {self.home[one], self.home[other]}
             pairs = [p for (a, b), p in sorted(self.pairs.items()) if {self.home[a], self.home[b]} == sides]
             best = max(pairs, key=lambda pair: pair["weight"], default=None)
-            value = f"{best['probability']:.1%}" if best else ""
-            return Reason(Step.REFUSED, one, other, "likely", value, rule, why=best["why"] if best else None)
-        return Reason(Step.REFUSED, one, other, row["kind"], masked(row["kind"], row["value"]), rule)
+            chance, why = (_chance(best), best["why"]) if best else ("", None)
+            said = Reason(Step.REFUSED, one, other, "likely", chance, rule, why=why)
+            return replace(said, clashes=clashes, review=row["review"])
+        value = _value(row)
+        gap = self._gap(value, one, other) if rule == "other_owner" else None
+        about = self._about(Step.REFUSED, one, other, value, rule)
+        return replace(about, gap=gap, clashes=clashes, review=row["review"])
+
+    def _gap(self, value: _Value, one: str, other: str) -> tuple[str, str] | None:
+        """The days between two owners of a value: last seen with the one before, first with the one after."""
+        spans = []
+        for end in (one, other):
+            rows = [row for (who, held), row in self.how.items() if held == value and self.home[who] == self.home[end]]
+            first, last = [row["first_seen"] for row in rows], [row["last_seen"] for row in rows]
+            if not rows or None in first or None in last:
+                return None
+            spans.append((min(first), max(last)))
+        before, after = sorted(spans)
+        return self._day(before[1]), self._day(after[0])
+
+    def _clashes(self, one: str, other: str, harmless: frozenset[str]) -> list[Clash]:
+        """The kinds of which two customers have different values and none in common, but for the harmless ones."""
+        held: dict[tuple[str, str], dict[str, set[str]]] = {}
+        for row in self.links:
+            if row["status"] == "key" and row["kind"] not in harmless and _value(row) not in self.blocked:
+                place = held.setdefault((row["kind"], row["scope"]), {})
+                place.setdefault(self.home[row["profile"]], set()).add(row["value"])
+        found = []
+        for (kind, _), values in sorted(held.items()):
+            left, right = values.get(self.home[one], set()), values.get(self.home[other], set())
+            if left and right and not left & right:
+                found.append(Clash(kind, masked(kind, min(left)), masked(kind, min(right))))
+        return found
 
     def _shared(self, *, joining: bool, sides: tuple[str, str]) -> list[Reason]:
         """The values both customers carry: those that join elsewhere, or those that never do."""
+        forbidden = any(w["rule"] == "cannot_link" and self._across(w["left"], w["right"]) for w in self.wishes)
+        why_not = "cannot_link" if forbidden else "several_people"
         found = []
-        for value, profiles in sorted(self._carriers(joining=joining).items(), key=str):
+        for value, profiles in sorted(self._shared_by(joining=joining).items(), key=str):
             ends = [min((one for one in profiles if self.home[one] == side), default=None) for side in sides]
             if ends[0] and ends[1]:
                 step = Step.REFUSED if joining else Step.BLOCKED
-                rule = "several_people" if joining else self.blocked.get(value, "pattern")
-                found.append(Reason(step, ends[0], ends[1], value.kind, masked(value.kind, value.value), rule))
+                rule = why_not if joining else self.blocked.get(value, "pattern")
+                found.append(self._about(step, ends[0], ends[1], value, rule))
         return found
 
     def _across(self, one: str, other: str) -> bool:
@@ -296,16 +291,14 @@ def _both(reason: Reason) -> Iterable[Reason]:
     return reason, replace(reason, left=reason.right, right=reason.left, assurances=ways)
 
 
+def _chance(pair: Mapping[str, Any]) -> str:
+    """A model's probability; never a certainty, however it would be rounded."""
+    return f"{min(pair['probability'], 0.999):.1%}"
+
+
 def _likely(row: Mapping[str, Any]) -> Reason:
-    chance = f"{row['probability']:.1%}"
+    chance = _chance(row)
     return Reason(Step.LIKELY, row["left"], row["right"], "likely", chance, why=row["why"])
-
-
-def _decided(wish: Mapping[str, Any]) -> Reason:
-    day = f"{wish['at']:%Y-%m-%d}" if wish["at"] else None
-    return Reason(
-        Step.PERSON, wish["left"], wish["right"], rule=wish["rule"], note=wish["reason"], actor=wish["actor"], day=day
-    )
 
 
 def _between(constraints: pa.Table, home: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -145,13 +145,14 @@ def _item(one: ReviewItem, *, reveal: bool) -> dict[str, Any]:
     from identity.words import KIND_WORDS, RULE_WORDS, masked
 
     names = (str, str) if reveal else (mask_profile, lambda value: masked(one.kind, value))
+    kind = one.kind or "likely"
     return {
         "id": one.id,
         "left": names[0](one.left),
         "right": names[0](one.right),
         "customers": list(one.customers),
         "sizes": list(one.sizes),
-        "evidence": KIND_WORDS.get(one.kind or "", {"en": one.kind or ""})["en"],
+        "evidence": KIND_WORDS.get(kind, {"en": kind})["en"],
         "value": names[1](one.value) if one.value else None,
         "rule": one.rule,
         "why": {code: RULE_WORDS[one.rule][code] for code in ("zh", "en")} if one.rule in RULE_WORDS else {},
@@ -159,8 +160,10 @@ def _item(one: ReviewItem, *, reveal: bool) -> dict[str, Any]:
     }
 
 
-def _todo(one: dict[str, Any]) -> str:
-    return f". {one['todo']['en']}" if one["todo"] else ""
+def _question(one: dict[str, Any]) -> str:
+    evidence = f"{one['evidence']} {one['value'] or ''}".strip()
+    todo = f". {one['todo']['en']}" if one["todo"] else ""
+    return f"{evidence}: {one['why'].get('en', one['rule'])}{todo}\nMore: hub explain {' '.join(one['customers'])}"
 
 
 def _show_queue(screen: Screen, waiting: int, shown: Sequence[dict[str, Any]]) -> None:
@@ -168,7 +171,7 @@ def _show_queue(screen: Screen, waiting: int, shown: Sequence[dict[str, Any]]) -
         [
             (
                 (one["id"], one["left"], one["right"], f"{one['sizes'][0]} + {one['sizes'][1]} profiles"),
-                f"{one['evidence']} {one['value'] or ''}: {one['why'].get('en', one['rule'])}{_todo(one)}",
+                _question(one),
             )
             for one in shown
         ],

@@ -10,6 +10,7 @@ _FIELDS = {
     "name": "姓名", "sound": "姓名读音", "given_name": "名", "surname": "姓", "birthday": "生日", "birth_day": "生日",
     "city": "城市", "district": "区县", "address": "地址", "gender": "性别", "mask": "脱敏手机号", "tail": "手机尾号",
 }  # fmt: skip
+_ENGLISH = {"mask": "visible phone digits", "tail": "last digits of the phone", "sound": "sound of the name"}
 _STRENGTHS = {
     "zh": ((6, "强烈支持"), (2, "支持"), (0, "略微支持"), (-2, "略微反对"), (-6, "反对"), (float("-inf"), "强烈反对")),
     "en": (
@@ -18,8 +19,8 @@ _STRENGTHS = {
     ),
 }  # fmt: skip
 _HEAD = {
-    "zh": "任意两份档案属于同一人的先验：{bits:+.1f} 比特",
-    "en": "before looking, any two profiles: {bits:+.1f} bits",
+    "zh": "未比较前，任意两份档案：{bits:+.1f} 比特（每 1 比特使可能性翻一倍）",
+    "en": "before looking, any two profiles: {bits:+.1f} bits (each bit doubles the odds)",
 }
 _LINE = {"zh": "{field}：{strength}（{bits:+.1f} 比特）", "en": "{field} {strength} ({bits:+.1f} bits)"}
 _TOTAL = {
@@ -41,7 +42,7 @@ def waterfall(why: str, language: str = "en") -> list[str]:
     told = sorted(((name, bits) for name, bits in parts.items() if bits), key=lambda one: -abs(one[1]))
     for name, bits in told:
         strength = next(words for least, words in _STRENGTHS[language] if bits >= least)
-        shown = _FIELDS.get(name, name) if language == "zh" else name.replace("_", " ")
+        shown = _FIELDS.get(name, name) if language == "zh" else _ENGLISH.get(name, name.replace("_", " "))
         lines.append(_LINE[language].format(field=shown, strength=strength, bits=bits))
     total = prior + sum(bits for _, bits in told)
     lines.append(_TOTAL[language].format(bits=total, chance=_chance(total)))

@@ -12,7 +12,7 @@ def test_two_profiles_are_explained_in_plain_words(ran: Project) -> None:
     assert page.code == 0, page.err
     assert "are different customers" in page.out
     assert "no evidence connects the two" in page.out
-    assert "hub merge PROFILE PROFILE" in page.out
+    assert "hub merge pos:M0000001 c" in page.out
     assert "M0000002" not in page.out
     assert "没有任何证据" in ran.run("explain", "pos:M0000001", "pos:M0000002", "--language", "zh").out
 

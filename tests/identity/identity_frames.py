@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 import identity
 
 AT = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+
+
+WHY = '{"prior": -11.0, "name": 9.5, "birthday": 10.25, "city": -1.5}'
 
 
 def phone(number: int) -> str:
@@ -59,3 +63,22 @@ def only(table: pa.Table, keys: Iterable[str]) -> pa.Table:
     """The rows of some profiles."""
     wanted = set(keys)
     return table.filter(pa.array([key in wanted for key in table["profile"].to_pylist()], pa.bool_()))
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A model whose every weight is written down: for what becomes of pairs, whoever scored them."""
+
+    weights: tuple[tuple[str, str, float], ...]
+    version: str = "opinion-1"
+    blocks: tuple[tuple[str, ...], ...] = (("surname",),)
+
+    def pairs(self, records: pa.Table, *, least_weight: float = 0.0, only: pa.Array | None = None) -> pa.Table:
+        here = set(records["id"].to_pylist())
+        wanted = here if only is None else set(only.to_pylist())
+        rows = [
+            {"left": min(a, b), "right": max(a, b), "weight": w, "probability": 2**w / (1 + 2**w), "why": WHY}
+            for a, b, w in self.weights
+            if {a, b} <= here and {a, b} & wanted and w >= least_weight
+        ]
+        return pa.Table.from_pylist(rows, schema=identity.PAIRS)
