@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hub.scorer import ValidOrders
 from hub.warehouse.engine import Engine, literal, quoted
-from hub.warehouse.valid_orders import ASIDE, HAPPENED, first_reason, weighed
+from hub.warehouse.valid_orders import HAPPENED, counts, present_aside, set_aside, weighed, with_goods_amount
 
 __all__ = ["business_date_of", "compress", "only_touched", "scoring_inputs", "settle"]
 
@@ -45,7 +45,8 @@ def scoring_inputs(
         engine.execute("CREATE SCHEMA scoring.inputs")
         engine.execute("CREATE TABLE scoring.inputs.walk_ins AS FROM temp.walk_in_keys")
         _let_in(engine, "main.customers")
-        for name, sql in _views(day, zone, cutoff, valid).items():
+        set_aside(engine)
+        for name, sql in _views(day, zone, cutoff, valid, present_aside(engine)).items():
             engine.execute(f"CREATE VIEW scoring.inputs.{name} AS {sql}")
         engine.execute(f"SET search_path = {literal(f'scoring.inputs,{warehouse}.main')}")
         yield day
@@ -100,7 +101,7 @@ def compress(engine: Engine, table: str) -> None:
         engine.execute("CHECKPOINT scoring")
 
 
-def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders) -> dict[str, str]:
+def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders, aside: frozenset[str]) -> dict[str, str]:
     before = f"< DATE {literal(day.isoformat())}"
     shift = f"INTERVAL '{cutoff.hour * 3600 + cutoff.minute * 60 + cutoff.second} seconds'"
 
@@ -109,8 +110,8 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders) ->
 
     def happened(table: str) -> str:
         return (
-            f"SELECT * EXCLUDE (receipt, customer, owner) REPLACE (owner AS customer_id) FROM ({_owned(table)}) "
-            f"WHERE NOT deleted AND {day_of('occurred_at')} {before}"
+            f"SELECT * EXCLUDE (receipt, customer, owner) REPLACE (owner AS customer_id), {day_of('occurred_at')} AS business_date "
+            f"FROM ({_owned(table)}) WHERE NOT deleted AND {day_of('occurred_at')} {before}"
         )
 
     of_orders = (
@@ -121,14 +122,12 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders) ->
         "customers": "FROM main.customers SEMI JOIN scoring.inputs.people USING (customer_id)",
         "profiles": "SELECT p.*, s.customer_id FROM main.profiles AS p JOIN scoring.inputs.sources AS s USING (connection, source_id) "
         "WHERE NOT p.deleted",
-        **ASIDE,
         "refunds": f"""
             SELECT connection, original_id AS source_id,
-                   -sum(total_amount - freight_amount - coalesce(d.amount, 0))
-                   FILTER (coalesce(business_date, {day_of("ordered_at")}) {before}) AS amount
-            FROM main.orders AS o LEFT JOIN scoring.inputs.deposits_taken AS d USING (connection, source_id)
-            WHERE {HAPPENED} AND kind = 'refund' AND original_id IS NOT NULL AND {_no_training(valid)} GROUP BY ALL""",
-        "purchases_found": _purchases_sql(day_of("ordered_at"), before, literal(zone.key), valid),
+                   -sum(goods_amount) FILTER (coalesce(business_date, {day_of("ordered_at")}) {before}) AS amount
+            FROM ({with_goods_amount(aside)}) WHERE {HAPPENED} AND kind = 'refund' AND original_id IS NOT NULL AND {_no_training(valid)}
+            GROUP BY ALL""",
+        "purchases_found": _purchases_sql(day_of("ordered_at"), before, literal(zone.key), valid, aside),
         "purchases": "FROM scoring.inputs.purchases_found",
         "orders": """SELECT o.* REPLACE (b.customer_id AS customer_id, p.business_date AS business_date), p.net_amount
             FROM main.orders AS o JOIN scoring.inputs.purchases AS p ON p.receipt = o.rowid
@@ -159,15 +158,13 @@ def _no_training(valid: ValidOrders) -> str:
     return "true" if "training" in valid.counted else "NOT list_contains(coalesce(flags, []), 'training')"
 
 
-def _purchases_sql(day: str, before: str, zone: str, valid: ValidOrders) -> str:
+def _purchases_sql(day: str, before: str, zone: str, valid: ValidOrders, aside: frozenset[str]) -> str:
     """Valid orders of known customers, a row of few bytes each."""
-    purchase = {"purchase": "true", "refund": "original_id IS NULL"}
-    counts = first_reason(valid, lambda reason: purchase.get(reason, "false"))
     return f"""
         SELECT receipt, connection, source_id, customer, business_date, ordered_at,
                hour(timezone({zone}, ordered_at))::UTINYINT AS hour, kind = 'refund' AS refund, channel,
                hash(connection, coalesce(store_id, '')) AS shop,
                (goods_amount - refunded)::DECIMAL(18,4) AS net_amount, discount_amount,
                coalesce(len(coupons) > 0, false) AS with_coupon
-        FROM (SELECT * REPLACE (coalesce(business_date, {day}) AS business_date) FROM ({weighed(_owned("orders"))}) WHERE {HAPPENED})
-        WHERE business_date {before} AND {counts}"""
+        FROM (SELECT * REPLACE (coalesce(business_date, {day}) AS business_date) FROM ({weighed(_owned("orders"), aside)}) WHERE {HAPPENED})
+        WHERE business_date {before} AND {counts(valid)}"""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hub.scorer import ValidOrders
 from hub.warehouse.engine import Engine, literal
-from hub.warehouse.valid_orders import LEFT_OUT, first_reason, weighed
+from hub.warehouse.valid_orders import LEFT_OUT, first_reason, present_aside, weighed
 
 __all__ = ["LEFT_OUT", "orders_left_out"]
 
@@ -31,8 +31,8 @@ def orders_left_out(
     local = f"CAST(timezone({literal(zone.key)}, ordered_at) - INTERVAL '{seconds} seconds' AS DATE)"
     before = f"NOT deleted AND coalesce(business_date, {local}) < DATE {literal(day.isoformat())}"
     rows = engine.rows(
-        f"""SELECT {first_reason(valid, literal)} AS reason, count(*)
-            FROM ({weighed(f"FROM main.orders WHERE {before}")}) GROUP BY reason"""
+        f"""SELECT {first_reason(valid)} AS reason, count(*)
+            FROM ({weighed(f"FROM main.orders WHERE {before}", present_aside(engine))}) GROUP BY reason"""
     )
     found = {str(reason): int(count) for reason, count in rows}
     scored = int(engine.value("SELECT count(*) FROM scoring.inputs.purchases WHERE NOT refund"))
