@@ -63,7 +63,7 @@ class Member(Scorer):
         """Return the parts that others are made of."""
         rules: RuleSet = inputs.settings["retail"]
         return {
-            "member_dates": occasions.dates(inputs.business_date, rules.engagement.family_dates),
+            "member_dates": occasions.dates(inputs.business_date, rules.engagement.family_dates, inputs.zone),
             "member_voice": voice.voice(rules.engagement, inputs.today),
         }
 

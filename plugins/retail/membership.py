@@ -59,7 +59,7 @@ def stored_value(today: str) -> str:
 
 def benefits(today: str) -> str:
     """Return how many coupons with ended validity were used, and what became of the points."""
-    year = f"occurred_at >= CAST({today} - 365 AS TIMESTAMPTZ)"
+    year = f"business_date >= {today} - 365"
     points = f"type = 'points.changed' AND {year}"
     return f"""SELECT customer_id,
                round(count(*) FILTER (type = 'coupon.used')

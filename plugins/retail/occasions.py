@@ -58,22 +58,24 @@ def _next(month_day: str, today: str) -> str:
     return f"CASE WHEN {of(year)} >= {today} THEN {of(year)} ELSE {of(f'({year} + 1)')} END"
 
 
-def dates(today: dt.date, family: Sequence[str]) -> str:
+def dates(today: dt.date, family: Sequence[str], zone: str) -> str:
     """Return ``customer_id``, ``occasion`` and ``day``: the next time each known date comes around.
 
     Args:
         today: the business date of as_of.
         family: event types whose properties ``date`` (and ``name``) tell of a family date.
+        zone: the chain's time zone, whose day a registration was on.
     """
     sql = f"DATE '{today.isoformat()}'"
+    registered = f"timezone('{zone}', registered_at)::DATE"
     types = ", ".join("'" + name.replace("'", "''") + "'" for name in family) or "NULL"
     return f"""
         WITH solar AS (
             SELECT customer_id, 'birthday' AS occasion, right(birthday, 5) AS month_day FROM ({_BIRTHDAYS})
             WHERE calendar = 'solar' AND birthday NOT IN {_FILLERS}
             UNION ALL SELECT customer_id, 'child_birthday', strftime(birth, '%m-%d') FROM ({CHILDREN})
-            UNION ALL SELECT customer_id, 'member_anniversary', strftime(registered_at::DATE, '%m-%d') FROM customers
-                WHERE registered_at::DATE < {sql}
+            UNION ALL SELECT customer_id, 'member_anniversary', strftime({registered}, '%m-%d') FROM customers
+                WHERE {registered} < {sql}
             UNION ALL SELECT customer_id, 'first_purchase_anniversary', strftime(first_order_date, '%m-%d') FROM score_retail
             UNION ALL SELECT customer_id, coalesce(json_extract_string(properties, '$.name'), type),
                 right(json_extract_string(properties, '$.date'), 5) FROM events WHERE type IN ({types})

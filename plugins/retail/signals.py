@@ -73,7 +73,7 @@ class Signals(Scorer):
 
 
 def _since(today: str, days: int) -> str:
-    return f"occurred_at >= CAST({today} - {days} AS TIMESTAMPTZ)"
+    return f"business_date >= {today} - {days}"
 
 
 def _events(today: str) -> str:

@@ -12,10 +12,10 @@ def voice(rules: EngagementRules, today: str) -> str:
 
     A referral is an event ``referral.registered`` of the inviter with the invitee as its subject.
     """
-    lately = f"occurred_at >= CAST({today} - {rules.advocacy_days} AS TIMESTAMPTZ)"
+    lately = f"business_date >= {today} - {rules.advocacy_days}"
     good = "type = 'review' AND score * 5 >= 4 * coalesce(score_max, 5)"
     bad = "(type = 'complaint' OR (type = 'review' AND score * 5 <= 2 * coalesce(score_max, 5)))"
-    recent = f"occurred_at >= CAST({today} - 180 AS TIMESTAMPTZ)"
+    recent = f"business_date >= {today} - 180"
     last = "(occurred_at, connection, source_id)"
     return f"""
         WITH said AS (

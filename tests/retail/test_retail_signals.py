@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from till import Till, days_ago, order
 
 from hub.records import Event, Feedback, OrderLine
 from hub.scorer import Inputs
+from plugins.retail.member import Member
 from plugins.retail.models.at_risk import AtRisk
 from plugins.retail.signals import Signals
 from plugins.retail.taste import Taste
@@ -144,3 +146,18 @@ def test_reasons_are_the_stage_the_model_s_and_the_signals(scored: Any, till: Ti
     assert found["at_risk_reasons"] == "已 40 天未到店，进入渐疏期；已 20 天未到店；近期有投诉或差评"
     assert found["at_risk_reasons_en"] == "slipping: no visit for 40 days; rarer; has complained or rated badly"
     assert scored(5, "D", "low")["at_risk_reasons"] is None
+
+
+@pytest.mark.parametrize(("moment", "counted"), [("2026-01-31T00:30+08:00", 1), ("2026-01-30T23:30+08:00", 0)])
+def test_windows_of_what_was_said_begin_with_the_shop_s_day(till: Till, moment: str, counted: int) -> None:
+    when = dt.datetime.fromisoformat(moment)
+    complaint = Feedback(source_id="f", type="complaint", customer_id="anna", occurred_at=when)
+    till.take(bought("1", 10), complaint)
+    assert signals(till)["complaints_60d"] == counted
+
+
+def test_a_member_s_anniversary_is_the_local_day_of_registration(till: Till) -> None:
+    till.take(bought("1", 10))
+    till.engine.execute("UPDATE customers SET registered_at = TIMESTAMPTZ '2024-04-05 06:30:00+08'")
+    found = till.traits(also=(Member,))["anna"]
+    assert (found["next_occasion"], found["next_occasion_date"]) == ("member_anniversary", dt.date(2026, 4, 5))
