@@ -109,8 +109,9 @@ class Inputs:
     ``order_tenders``, ``events``, ``feedback``, ``cards`` (memberships), ``products``, ``stores``, ``staff``.
 
     For work in bulk, ``people`` numbers the customers (``customer``, in the order of their ids), and ``purchases`` are the orders
-    in few narrow columns, looked up once: ``receipt`` (a number), ``connection``, ``source_id``, ``customer``, ``business_date``,
-    ``ordered_at``, ``hour`` (local), ``refund``, ``channel``, ``shop`` (a number), ``net_amount``, ``discount_amount``, ``with_coupon``.
+    in few narrow columns, looked up once: ``receipt`` (a number), ``order_key`` (``hash(connection, source_id)``), ``customer``,
+    ``business_date``, ``ordered_at``, ``hour`` (local), ``refund``, ``channel``, ``shop`` (a number), ``net_amount``,
+    ``discount_amount``, ``with_coupon``.
     Lines and tenders have ``receipt`` and ``customer`` too.
 
     Beside them the relations of :meth:`Scorer.population` and :meth:`Scorer.tables`, this scorer's own and those of the scorers it needs, and the traits of

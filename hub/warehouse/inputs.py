@@ -115,8 +115,8 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders, as
         )
 
     of_orders = (
-        "p.receipt, p.customer, p.business_date, b.customer_id FROM main.{} AS i "
-        "JOIN scoring.inputs.purchases AS p USING (connection, source_id) JOIN scoring.inputs.people AS b USING (customer)"
+        "p.receipt, p.customer, p.business_date, b.customer_id FROM main.{} AS i JOIN scoring.inputs.purchases AS p "
+        f"ON p.order_key = {_order_key('i')} JOIN scoring.inputs.people AS b USING (customer)"
     )
     return {
         "customers": "FROM main.customers SEMI JOIN scoring.inputs.people USING (customer_id)",
@@ -154,6 +154,11 @@ def _owned(table: str) -> str:
         JOIN main.{table} AS r ON r.connection = w.connection AND r.source_id = w.source_id WHERE w.record = '{table}'"""
 
 
+def _order_key(row: str) -> str:
+    """What names an order, as a number of 64 bits: a tenth of the two texts' size, and as quick to join."""
+    return f"hash({row}.connection, {row}.source_id)"
+
+
 def _no_training(valid: ValidOrders) -> str:
     return "true" if "training" in valid.counted else "NOT list_contains(coalesce(flags, []), 'training')"
 
@@ -161,10 +166,10 @@ def _no_training(valid: ValidOrders) -> str:
 def _purchases_sql(day: str, before: str, zone: str, valid: ValidOrders, aside: frozenset[str]) -> str:
     """Valid orders of known customers, a row of few bytes each."""
     return f"""
-        SELECT receipt, connection, source_id, customer, business_date, ordered_at,
+        SELECT receipt, {_order_key("w")} AS order_key, customer, business_date, ordered_at,
                hour(timezone({zone}, ordered_at))::UTINYINT AS hour, kind = 'refund' AS refund, channel,
                hash(connection, coalesce(store_id, '')) AS shop,
                (goods_amount - refunded)::DECIMAL(18,4) AS net_amount, discount_amount,
                coalesce(len(coupons) > 0, false) AS with_coupon
-        FROM (SELECT * REPLACE (coalesce(business_date, {day}) AS business_date) FROM ({weighed(_owned("orders"), aside)}) WHERE {HAPPENED})
+        FROM (SELECT * REPLACE (coalesce(business_date, {day}) AS business_date) FROM ({weighed(_owned("orders"), aside)}) WHERE {HAPPENED}) AS w
         WHERE business_date {before} AND {counts(valid)}"""

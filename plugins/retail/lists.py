@@ -89,7 +89,7 @@ def recommended() -> str:
             ) JOIN others USING (no)
         ), blamed AS (
             SELECT DISTINCT l.customer, a.good FROM feedback AS f
-            JOIN purchases AS p ON p.connection = f.connection AND p.source_id = f.order_id
+            JOIN purchases AS p ON p.order_key = hash(f.connection, f.order_id)
             JOIN people AS k ON k.customer = p.customer AND k.customer_id = f.customer_id
             JOIN customer_lines AS l ON l.receipt = p.receipt JOIN articles AS a USING (article)
             WHERE l.kept > 0 AND a.good IS NOT NULL
