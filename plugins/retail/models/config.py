@@ -41,7 +41,7 @@ class RecommendConfig(ScorerConfig):
         default=0.5, ge=0, le=1, description="Weight of own purchases against those of like customers."
     )
     likes: int = Field(default=1_000, ge=100, le=10_000, description="Customers that others are compared with at most.")
-    neighbours: int = Field(default=100, ge=10, description="Like customers whose purchases count.")
+    neighbours: int = Field(default=50, ge=10, description="Like customers whose purchases count.")
     half_life_days: int = Field(default=90, ge=1, description="Age at which a purchase counts half.")
 
 

@@ -43,7 +43,7 @@ class KeptOut:
         return np.asarray((self._pairs[place] == pairs) & (best >= 0))
 
 
-def read_kept_out(inputs: Inputs, codes: list[str], buyers: NDArray[np.int32]) -> KeptOut:
+def read_kept_out(inputs: Inputs, codes: pa.Array, buyers: NDArray[np.int32]) -> KeptOut:
     """Return what is left out of the lists of some buyers, who are numbered in their order.
 
     Args:
@@ -54,7 +54,7 @@ def read_kept_out(inputs: Inputs, codes: list[str], buyers: NDArray[np.int32]) -
     rows = inputs.arrow(f"""
         SELECT DISTINCT customer, code FROM ({_given_back()} UNION ALL {_in_use(inputs)})
         WHERE customer BETWEEN {buyers[0]} AND {buyers[-1]} ORDER BY ALL""")
-    product = pc.index_in(rows["code"], pa.array(codes, pa.string()))
+    product = pc.index_in(rows["code"], codes)
     known = product.is_valid().to_numpy()
     customer = np.searchsorted(buyers, rows["customer"].to_numpy()[known]).astype(np.int64)
     return KeptOut(customer, np.asarray(product.drop_null().to_numpy(), np.int64), len(codes))

@@ -33,6 +33,8 @@ Ints = NDArray[np.int64]
 _CHUNK = 100_000
 _CELLS = 8_000_000
 """Numbers in one block's table of customers by products or by like customers: bounds memory."""
+_FEW = 1_000
+"""Products up to which a table with a place for each is faster than one of those that were bought."""
 
 
 @dataclass(frozen=True)
@@ -93,18 +95,23 @@ def ranked(
         return
     likes = likes or likes_of(bought, config.likes)
     rows = _matrix(bought)
+    tastes = likes.tastes.toarray() if bought.products <= _FEW else likes.tastes
     fallback = 1e-3 * likes.popular / max(float(likes.popular.max(initial=0)), 1.0)
     step = max(_CELLS // max(len(likes.who), bought.products, 1), 1)
     for begin in range(0, bought.customers, step):
         some = rows[begin : begin + step]
-        own = some.toarray()
-        had = own > 0
-        score = config.own_share * _by_largest(own) + fallback
-        if len(likes.who):
-            near = _nearest(_normalised(some) @ likes.tastes.T, likes.who - begin, config.neighbours)
-            score = score + (1 - config.own_share) * _by_largest(np.asarray((near @ likes.tastes).toarray()))
-        best = _best(score, count)
-        yield begin, best, np.take_along_axis(had, np.maximum(best, 0), axis=1) & (best >= 0)
+        best = np.repeat(_best(fallback[None], count), some.shape[0], axis=0)
+        had = np.zeros(best.shape, np.bool_)
+        busy = np.flatnonzero(np.diff(some.indptr))
+        if len(busy):
+            own = some[busy].toarray()
+            score = config.own_share * _by_largest(own) + fallback
+            if len(likes.who):
+                who = _places(likes.who - begin, busy)
+                score += (1 - config.own_share) * _liked(some[busy], tastes, who, config.neighbours)
+            best[busy] = _best(score, count)
+            had[busy] = np.take_along_axis(own > 0, np.maximum(best[busy], 0), axis=1) & (best[busy] >= 0)
+        yield begin, best, had
 
 
 def _matrix(bought: Bought) -> Any:
@@ -122,17 +129,38 @@ def _normalised(rows: Any) -> Any:
     return (sparse.diags((1 / np.maximum(lengths, 1e-9)).astype(np.float32)) @ logs).tocsr()
 
 
-def _nearest(similar: Any, who: Ints, neighbours: int) -> Any:
+def _liked(some: Any, tastes: Any, who: Ints, neighbours: int) -> Floats:
+    """What the customers most alike buy, each by their likeness; the most bought counts 1."""
+    near = _nearest(_plain(_normalised(some) @ tastes.T), who, neighbours)
+    return _by_largest(_plain(near @ tastes))
+
+
+def _plain(table: Any) -> Floats:
+    """A table as NumPy's, whichever kind it is."""
+    return np.asarray(table.toarray() if hasattr(table, "toarray") else table, np.float32)
+
+
+def _places(who: Ints, among: Ints) -> Ints:
+    """Where each number stands among rising ones; -1 for one that does not."""
+    place = np.minimum(np.searchsorted(among, who), len(among) - 1)
+    return np.where(among[place] == who, place, -1)
+
+
+def _nearest(similar: Floats, who: Ints, neighbours: int) -> Any:
     """Keep the largest similarities of each customer, that to himself (a row's own number in ``who``) left out."""
     from scipy import sparse
 
-    table = similar.toarray()
-    own = np.flatnonzero((who >= 0) & (who < len(table)))
-    table[who[own], own] = 0
-    if neighbours < table.shape[1]:
-        limit = np.partition(table, -neighbours, axis=1)[:, -neighbours, None]
-        table[table < limit] = 0
-    return sparse.csr_matrix(table)
+    own = np.flatnonzero(who >= 0)
+    similar[who[own], own] = 0
+    least = np.full((len(similar), 1), np.finfo(np.float32).tiny)
+    if neighbours < similar.shape[1]:
+        # The largest stand first: among the many zeros at the other end, partition takes several times as long.
+        nth = -np.partition(-similar, neighbours - 1, axis=1)[:, neighbours - 1, None]
+        least = np.maximum(least, nth)
+    kept = similar >= least
+    place = np.flatnonzero(kept)
+    begins = np.concatenate([[0], np.cumsum(np.count_nonzero(kept, axis=1))])
+    return sparse.csr_matrix((similar.ravel()[place], place % similar.shape[1], begins), similar.shape)
 
 
 def _by_largest(scores: Floats) -> Floats:
@@ -223,19 +251,21 @@ class Recommend(Scorer):
 
 def _listed(bought: Bought, config: RecommendConfig, goods: Goods, likes: Likes, kept_out: KeptOut) -> pa.Table:
     """The traits of some customers."""
-    columns: dict[str, list[str | None]] = {trait.name: [] for trait in Recommend.traits}
+    parts: list[pa.Table] = []
     known = _most_bought(bought)
     for begin, best, had in ranked(bought, config, 4 * config.listed, likes):
         sold = (best >= 0) & goods.on_sale[np.maximum(best, 0)] & ~kept_out.among(begin, best)
+        columns: dict[str, pa.Array] = {}
         again = _reasons_to_repeat(best, sold & had, goods.names)
         first = _reasons_to_try(np.asarray((sold & ~had).any(axis=1)), known[begin : begin + len(best)])
         for name, chosen, (zh, en) in (("reco_repeat", sold & had, again), ("reco_new", sold & ~had, first)):
-            names, codes = _joined(best, chosen, (goods.codes, goods.names), config.listed)
-            columns[name] += names
-            columns[f"{name}_ids"] += codes
-            columns[f"{name}_reason"] += zh
-            columns[f"{name}_reason_en"] += en
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+            listed = chosen & (np.cumsum(chosen, axis=1) <= config.listed)
+            columns[name] = _joined(best, listed, goods.names, "、")
+            columns[f"{name}_ids"] = _joined(best, listed, goods.codes, ",")
+            columns[f"{name}_reason"] = zh
+            columns[f"{name}_reason_en"] = en
+        parts.append(pa.table(columns))
+    return pa.concat_tables(parts)
 
 
 def _most_bought(bought: Bought) -> NDArray[np.bool_]:
@@ -243,45 +273,40 @@ def _most_bought(bought: Bought) -> NDArray[np.bool_]:
     return np.asarray(np.bincount(bought.customer, minlength=bought.customers) > 0)
 
 
-def _joined(
-    best: Ints, chosen: NDArray[np.bool_], products: tuple[list[str], list[str]], listed: int
-) -> tuple[list[str | None], list[str | None]]:
-    codes, titles = products
-    chosen = chosen & (np.cumsum(chosen, axis=1) <= listed)
-    names: list[str | None] = []
-    numbers: list[str | None] = []
-    for row, mask in zip(best, chosen, strict=True):
-        found = row[mask].tolist()
-        names.append("、".join([titles[i] for i in found]) or None)
-        numbers.append(",".join([codes[i] for i in found]) or None)
-    return names, numbers
+def _joined(best: Ints, listed: NDArray[np.bool_], words: pa.Array, between: str) -> pa.Array:
+    """The words of the products listed, as one text per customer; null for none."""
+    ends = np.cumsum(np.count_nonzero(listed, axis=1))
+    lists = pa.ListArray.from_arrays(np.concatenate([[0], ends]).astype(np.int32), words.take(pa.array(best[listed])))
+    return pc.if_else(
+        pc.greater(pc.list_value_length(lists), 0), pc.binary_join(lists, between), pa.scalar(None, pa.string())
+    )
 
 
-_Reasons = tuple[list[str | None], list[str | None]]
+_Reasons = tuple[pa.Array, pa.Array]
 """In Chinese and in English, one per customer."""
 
 
-def _reasons_to_repeat(best: Ints, again: NDArray[np.bool_], titles: list[str]) -> _Reasons:
+def _reasons_to_repeat(best: Ints, again: NDArray[np.bool_], names: pa.Array) -> _Reasons:
     """The favourite of those listed."""
-    first = np.where(again.any(axis=1), best[np.arange(len(best)), again.argmax(axis=1)], -1).tolist()
-    zh = [f"常买{titles[favourite]}" if favourite >= 0 else None for favourite in first]
-    return zh, [f"often buys {titles[favourite]}" if favourite >= 0 else None for favourite in first]
+    first = best[np.arange(len(best)), again.argmax(axis=1)]
+    favourite = names.take(pa.array(first, mask=~again.any(axis=1)))
+    return pc.binary_join_element_wise("常买", favourite, ""), pc.binary_join_element_wise("often buys", favourite, " ")
 
 
 def _reasons_to_try(listed: NDArray[np.bool_], known: NDArray[np.bool_]) -> _Reasons:
     """Where new products come from: like customers; best-sellers for whom nothing is known lately."""
-    kinds = np.where(listed, np.where(known, 1, 2), 0).tolist()
-    zh = (None, "口味相近的顾客也买", "全店热销")
-    en = (None, "customers of like taste buy these", "best-sellers of the chain")
-    return [zh[kind] for kind in kinds], [en[kind] for kind in kinds]
+    kinds = pa.array(np.where(listed, np.where(known, 1, 2), 0))
+    zh = pa.array([None, "口味相近的顾客也买", "全店热销"], pa.string())
+    en = pa.array([None, "customers of like taste buy these", "best-sellers of the chain"], pa.string())
+    return zh.take(kinds), en.take(kinds)
 
 
 @dataclass(frozen=True)
 class Goods:
     """Products by number, in the order of their codes; ``buyers`` are those of the week's beginning."""
 
-    codes: list[str]
-    names: list[str]
+    codes: pa.Array
+    names: pa.Array
     on_sale: NDArray[np.bool_]
     buyers: Floats
 
@@ -305,8 +330,8 @@ def _goods(inputs: Inputs, config: RecommendConfig) -> Goods:
         FROM known AS k LEFT JOIN recommend_sold AS s USING (code) LEFT JOIN offered AS o USING (code) ORDER BY k.code""")
     on_sale, buyers = (rows[name].to_numpy() for name in ("on_sale", "buyers"))
     return Goods(
-        rows["code"].to_pylist(),
-        rows["name"].to_pylist(),
+        rows["code"].combine_chunks(),
+        rows["name"].combine_chunks(),
         np.asarray(on_sale, np.bool_),
         np.asarray(buyers, np.float32),
     )
@@ -317,7 +342,7 @@ def _likes(inputs: Inputs, goods: Goods, ids: pa.Array) -> Likes:
     rows = inputs.arrow("SELECT customer_id, code, weight FROM recommend_likes ORDER BY ALL")
     likes = rows["customer_id"].combine_chunks().unique()
     customer = pc.index_in(rows["customer_id"], likes).to_numpy().astype(np.int64)
-    product = pc.index_in(rows["code"], pa.array(goods.codes, pa.string())).to_numpy().astype(np.int64)
+    product = pc.index_in(rows["code"], goods.codes).to_numpy().astype(np.int64)
     table = _matrix(Bought(customer, product, rows["weight"].to_numpy(), len(likes), len(goods.codes)))
     who = np.asarray(pc.fill_null(pc.index_in(likes, ids), -1).to_numpy(zero_copy_only=False), np.int64)
     return Likes(_normalised(table), who, goods.buyers)
@@ -330,7 +355,7 @@ def _purchases(inputs: Inputs, config: RecommendConfig, goods: Goods, buyers: ND
         FROM (SELECT DISTINCT customer, code, business_date FROM ({_bought(inputs.today, config)})
               WHERE customer BETWEEN {buyers[0]} AND {buyers[-1]})
         GROUP BY customer, code ORDER BY customer, code""")
-    product = pc.index_in(rows["code"], pa.array(goods.codes, pa.string())).to_numpy().astype(np.int64)
+    product = pc.index_in(rows["code"], goods.codes).to_numpy().astype(np.int64)
     # Who has lines only that are no purchases (free of charge, say) is among the buyers all the same.
     customer = np.searchsorted(buyers, rows["customer"].to_numpy()).astype(np.int64)
     return Bought(customer, product, rows["weight"].to_numpy(), len(buyers), len(goods.codes))
