@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hub.simulation.world import PROFILES, Behaviour, Difficulties, World
+from hub.simulation.world.baskets import draw_lines, expected_lines
 
 TEA = PROFILES["tea"].behaviour
 #: Nothing but the gamma mixture of Poisson processes: everybody is a customer from the start and for ever.
@@ -181,6 +182,19 @@ def test_people_come_back_to_their_favourite(usual):
     )[0]
     assert own > 2 * others
     assert own > 0.3
+
+
+def test_the_baskets_of_a_day_hold_what_the_truth_expects(usual):
+    block, times, period = usual.history(0).block, 20_000, 6
+    drinks_coffee = int(np.argmax(block.taste.loyalty * (block.taste.category == 3)))
+    person = np.repeat([0, 1, 2, drinks_coffee], times)
+    day = np.repeat([168, 180, 195, 170], times)
+    lines = draw_lines(block, person, day, np.zeros(len(person), bool), period)
+    expected = expected_lines(block, person[::times], day[::times])
+    drawn = np.zeros_like(expected)
+    np.add.at(drawn, (lines.order // times, lines.product), 1 / times)
+    assert np.abs(drawn - expected).max() < 0.03
+    assert drawn.sum(axis=1) == pytest.approx(expected.sum(axis=1), abs=0.04)
 
 
 def test_the_low_sugar_green_tea_is_tried_by_tasters_and_rarely_bought_again(usual):

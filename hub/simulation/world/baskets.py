@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from hub.simulation.world.arrays import NOBODY, Bools, Columns, Ints
+from hub.simulation.world.arrays import NOBODY, Bools, Columns, Floats, Ints
 from hub.simulation.world.block import Block
 from hub.simulation.world.seeds import Part
 from hub.simulation.world.setting import PERIOD_DAYS
 
-__all__ = ["NO_OPTION", "Lines", "draw_lines", "unpack_options"]
+__all__ = ["NO_OPTION", "Lines", "draw_lines", "expected_lines", "unpack_options"]
 
 #: "This article has no such choice" in a packed option.
 NO_OPTION: Final = 255
@@ -95,6 +95,53 @@ def _draw_products(
     pairs = (number == 1) & (partner != NOBODY) & (random.random(rows) < _PAIRING)
     paired = shelf.draw(day, frequent, np.where(pairs, partner, everything), random.random(rows))
     return np.where(pairs, paired, product)
+
+
+def expected_lines(block: Block, person: Ints, day: Ints) -> Floats:
+    """How many lines of each article an order may be expected to hold: the truth behind :func:`draw_lines`.
+
+    What is likeliest to be bought by somebody whose taste is known; to measure recommendations by.
+
+    Args:
+        block: whose people buy.
+        person, day: buyer row and world day of each order.
+
+    Returns:
+        Mean numbers, shape (orders, articles).
+    """
+    found = np.zeros((len(person), len(block.profile.products)))
+    for period in np.unique(day // PERIOD_DAYS).tolist():
+        now = np.flatnonzero(day // PERIOD_DAYS == period)
+        found[now] = _expected_in(block, person[now], day[now], period)
+    return found
+
+
+def _expected_in(block: Block, person: Ints, day: Ints, period: int) -> Floats:
+    taste, assortment = block.taste, block.assortment
+    shelf, day = assortment.shelf(period), day - period * PERIOD_DAYS
+    frequent, rows = block.people.frequent[person].astype(np.int64), np.arange(len(person))
+    shares = np.diff(shelf.ladders, axis=-1, prepend=0.0)
+    favourite, loyalty = taste.favourite[person], taste.loyalty[person]
+    own = loyalty * np.where(shelf.on_sale[day, favourite], _FAVOURITE_OF_LOYAL, 0.0)
+    line = (loyalty - own)[:, None] * shares[day, frequent, taste.category[person]]
+    line += (1 - loyalty)[:, None] * shares[day, frequent, -1]
+    line[rows, favourite] += own
+    more = _further_lines(taste.extra_lines[person])
+    found: Floats = line * (1 + more.sum(axis=0))[:, None]
+    for category in np.flatnonzero(assortment.goes_with != NOBODY).tolist():
+        paired = more[0] * _PAIRING * line[:, assortment.category == category].sum(axis=1)
+        found += paired[:, None] * (shares[day, frequent, assortment.goes_with[category]] - line)
+    return found
+
+
+def _further_lines(mean: Floats) -> Floats:
+    """Chances that an order has a second line, a third …, one row for each."""
+    chances = [1 - np.exp(-mean)]
+    exactly = np.exp(-mean)
+    for number in range(1, _MOST_LINES - 1):
+        exactly = exactly * mean / number
+        chances.append(chances[-1] - exactly)
+    return np.stack(chances)
 
 
 def _draw_options(block: Block, random: np.random.Generator, buyer: Ints, product: Ints) -> tuple[Ints, Ints]:
