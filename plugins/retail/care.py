@@ -59,8 +59,9 @@ def _needs(rules: CareRules, share: float) -> str:
     return f"""
         WITH goods AS ({need_groups(rules, "good")}),
         days AS (
-            SELECT customer, need, any_value(pace) AS pace, business_date, sum(units) AS units
-            FROM goods_days JOIN goods USING (good) WHERE units > 0 GROUP BY customer, need, business_date
+            SELECT customer, need, any_value(pace) AS pace, business_date, sum(kept) AS units
+            FROM customer_lines JOIN articles USING (article) JOIN goods USING (good) WHERE kept > 0
+            GROUP BY customer, need, business_date
         ), waits AS (
             SELECT *, (lead(business_date) OVER (PARTITION BY customer, need ORDER BY business_date) - business_date)::INTEGER AS wait
             FROM days

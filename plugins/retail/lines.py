@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["articles", "choices", "customer_lines", "goods_days"]
+__all__ = ["RHYTHM", "articles", "choices", "customer_lines", "goods_days"]
 
 _KEY = "hash(connection, product_id, barcode, name, category, coalesce(kind IN ('item', 'set'), false))"
 
@@ -41,10 +41,20 @@ def customer_lines() -> str:
         JOIN articles AS a ON a.key = l.key JOIN choices AS c ON c.key = l.chosen"""
 
 
-def goods_days() -> str:
-    """Return what a customer bought of a product on a day: ``net`` units, ``units`` (of lines not given back), ``days`` to the next."""
-    return """
-        SELECT *, CASE WHEN units IS NOT NULL THEN lead(business_date) OVER w - business_date END::INTEGER AS days FROM (
-            SELECT customer, good, business_date, sum(kept) AS net, sum(kept) FILTER (kept > 0) AS units
-            FROM customer_lines JOIN articles USING (article) WHERE good IS NOT NULL GROUP BY customer, good, business_date
-        ) WINDOW w AS (PARTITION BY customer, good, units IS NOT NULL ORDER BY business_date)"""
+def goods_days(sold: str = "customer_lines") -> str:
+    """Return what a customer bought of a product on a day: ``net`` units, ``units`` (of lines not given back; NULL for none).
+
+    Args:
+        sold: the lines, a relation like ``customer_lines``.
+    """
+    return f"""
+        SELECT customer, good, business_date, sum(kept) AS net, sum(kept) FILTER (kept > 0) AS units
+        FROM {sold} JOIN articles USING (article) WHERE good IS NOT NULL GROUP BY customer, good, business_date"""
+
+
+RHYTHM = """min(business_date) FILTER (units IS NOT NULL) AS first_day, max(business_date) FILTER (units IS NOT NULL) AS last_day,
+    count(units) AS days, sum(units) AS units, arg_max(units, business_date) FILTER (units IS NOT NULL) AS last_units"""
+"""Columns over :func:`goods_days`: first and last day a product was bought on, number of days, units in all and on the last day.
+
+Intervals between them add up: ``days`` - 1 of them last from the first day to the last, for all units but those of the last.
+"""

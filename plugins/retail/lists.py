@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plugins.retail.lines import RHYTHM, goods_days
 from plugins.retail.rules import EngagementRules
 
 __all__ = ["browsed", "pace", "pairs", "recommended", "replenishing"]
@@ -17,10 +18,15 @@ _SEPARATOR = "、"
 
 def pace() -> str:
     """Return the days one unit of a product lasts, for products bought again often enough, before ``taste_until``."""
-    return f"""SELECT product, days_per_unit FROM (
-            SELECT good, sum(days)::DOUBLE / sum(units)::DOUBLE AS days_per_unit FROM goods_days
-            WHERE days IS NOT NULL AND business_date + days < (SELECT day FROM taste_until)
-            GROUP BY good HAVING count(*) >= {_LEAST_INTERVALS}) JOIN ({_GOODS}) USING (good)"""
+    until = "(SELECT day FROM taste_until)"
+    before = f"(FROM customer_lines SEMI JOIN (SELECT customer FROM taste_goods WHERE last_day >= {until}) USING (customer) WHERE business_date < {until})"
+    interval = "SELECT good, last_day - first_day AS waited, units - last_units AS used, days - 1 AS n"
+    return f"""SELECT product, sum(waited)::DOUBLE / sum(used)::DOUBLE AS days_per_unit FROM (
+            {interval} FROM taste_goods WHERE last_day < {until}
+            UNION ALL {interval} FROM (
+                SELECT customer, good, {RHYTHM} FROM ({goods_days(before)}) GROUP BY customer, good
+            ) SEMI JOIN (SELECT customer, good FROM taste_goods WHERE last_day >= {until}) USING (customer, good) WHERE days > 0
+        ) JOIN ({_GOODS}) USING (good) GROUP BY good, product HAVING sum(n) >= {_LEAST_INTERVALS}"""
 
 
 _GOODS = "SELECT DISTINCT good, product FROM articles WHERE good IS NOT NULL"
@@ -55,13 +61,12 @@ def replenishing(rules: EngagementRules) -> str:
     return f"""
         WITH paced AS (SELECT good, product, days_per_unit FROM ({_GOODS}) JOIN taste_pace USING (product)),
         own AS (
-            SELECT customer, good, sum(days) FILTER (days IS NOT NULL)::BIGINT AS days,
-                   sum(units) FILTER (days IS NOT NULL) AS used, count(days) AS n,
-                   max(business_date) AS last_day, arg_max(units, business_date) AS last_units
-            FROM goods_days SEMI JOIN paced USING (good) WHERE units IS NOT NULL GROUP BY customer, good
+            SELECT customer, good, last_day, last_units, days - 1 AS n,
+                   CASE WHEN days > 1 THEN (days - 1) * (last_day - first_day)::DOUBLE / (units - last_units)::DOUBLE ELSE 0 END AS waited
+            FROM taste_goods WHERE days > 0
         ), due AS (
             SELECT customer, good, product, last_day + CAST(ceil({rules.reminder_share!r} * last_units::DOUBLE *
-                (coalesce(n * days::DOUBLE / used::DOUBLE, 0) + {_PULL} * days_per_unit) / (n + {_PULL})) AS INTEGER) AS due_day
+                (waited + {_PULL} * days_per_unit) / (n + {_PULL})) AS INTEGER) AS due_day
             FROM own JOIN paced USING (good)
         ), first AS (SELECT customer, min(due_day) AS replenish_date FROM due GROUP BY customer)
         SELECT due.customer, min(product) AS replenish_due, any_value(replenish_date) AS replenish_date

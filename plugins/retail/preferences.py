@@ -6,11 +6,12 @@ prior). Weights are whole millionths, so that sums do not depend on the order of
 
 from __future__ import annotations
 
+from plugins.retail.lines import RHYTHM, goods_days
 from plugins.retail.rules import PreferenceRules, RuleSet
 
-__all__ = ["habits", "hours", "numbered", "payments", "preferred", "products", "shares", "units"]
+__all__ = ["KINDS", "goods", "habits", "hours", "numbered", "payments", "preferred", "products", "shares", "units"]
 
-_KINDS = ("category", "brand", "taste")
+KINDS = ("category", "brand", "taste")
 
 
 def things(kind: str) -> str:
@@ -25,7 +26,7 @@ def shares() -> str:
     parts = [
         f"""SELECT '{kind}' AS kind, thing, sum(quantity) AS quantity FROM sold
             JOIN ({things(kind)}) USING ({_by(kind)}) GROUP BY thing HAVING sum(quantity) > 0"""
-        for kind in _KINDS
+        for kind in KINDS
     ]
     return f"""
         WITH sold AS (
@@ -43,18 +44,27 @@ def _weight(rules: PreferenceRules, today: str) -> str:
     return f"CAST(round(1000000 * pow(0.5, ({today} - business_date) / {rules.half_life_days}.0)) AS BIGINT)"
 
 
-def units(rules: PreferenceRules, today: str) -> str:
-    """Return ``customer``, ``kind``, ``thing`` (its number), ``weight`` (millionths) and ``purchases`` (days it was bought on)."""
-    parts = [
-        f"""SELECT customer, '{kind}' AS kind, thing, sum({_weight(rules, today)} * quantity)::DECIMAL(38,4) AS weight,
-                   count(*) FILTER (bought) AS purchases
-            FROM (SELECT customer, t.no AS thing, business_date, sum(kept) AS quantity, bool_or(kept > 0) AS bought
-                  FROM customer_lines JOIN taste_{kind} AS t USING ({_by(kind)}) {_only_goods(kind)}
-                  GROUP BY customer, t.no, business_date)
-            GROUP BY customer, thing HAVING weight > 0"""
-        for kind in _KINDS
-    ]
-    return " UNION ALL ".join(parts)
+def units(rules: PreferenceRules, today: str, kind: str) -> str:
+    """Return ``customer``, ``thing`` (its number), ``weight`` (millionths) and ``often``: bought on enough days to be judged.
+
+    Days are counted as bits, one of 64 each, in the pass that sums up; only where that leaves it open are they counted one by one.
+    """
+    bit = "(1::UBIGINT << ((business_date - DATE '1970-01-01') & 63)::UBIGINT)"
+    return f"""
+        WITH sold AS (
+            SELECT customer, t.no AS thing, business_date, kept
+            FROM customer_lines JOIN taste_{kind} AS t USING ({_by(kind)}) {_only_goods(kind)}
+        ), summed AS (
+            SELECT customer, thing, sum({_weight(rules, today)} * kept)::DECIMAL(38,4) AS weight,
+                   count(*) FILTER (kept > 0) AS most, coalesce(bit_count(bit_or({bit}) FILTER (kept > 0)), 0) AS least
+            FROM sold GROUP BY customer, thing HAVING weight > 0
+        ), open AS (
+            SELECT customer, thing, count(DISTINCT business_date) AS days FROM sold
+            SEMI JOIN (FROM summed WHERE most >= {rules.min_purchases} AND least < {rules.min_purchases}) USING (customer, thing)
+            WHERE kept > 0 GROUP BY customer, thing
+        )
+        SELECT customer, thing, weight, coalesce(days, least) >= {rules.min_purchases} AS often
+        FROM summed LEFT JOIN open USING (customer, thing)"""
 
 
 def _only_goods(kind: str) -> str:
@@ -66,28 +76,37 @@ def numbered(kind: str) -> str:
     return f"SELECT *, dense_rank() OVER (ORDER BY thing)::INTEGER AS no FROM ({things(kind)})"
 
 
-def products(rules: PreferenceRules, today: str) -> str:
-    """Return every product of a customer with units left: ``good`` (its number), weight, last day, its place by weight."""
-    return f"""SELECT *, row_number() OVER (PARTITION BY customer ORDER BY weight DESC, good) AS place FROM (
-            SELECT customer, good, sum({_weight(rules, today)} * net)::DECIMAL(38,4) AS weight,
-                   max(business_date) FILTER (units IS NOT NULL) AS last_day
-            FROM goods_days GROUP BY customer, good HAVING weight > 0)"""
+def goods(rules: PreferenceRules, today: str) -> str:
+    """Return every product (``good``, its number) of a customer: weight, and how it was bought (:data:`plugins.retail.lines.RHYTHM`)."""
+    return f"""SELECT customer, good, sum({_weight(rules, today)} * net)::DECIMAL(38,4) AS weight, {RHYTHM}
+            FROM ({goods_days()}) GROUP BY customer, good"""
+
+
+def products() -> str:
+    """Return every product of a customer with units left: ``good``, weight, last day, its place by weight."""
+    return """SELECT customer, good, weight, last_day, row_number() OVER (PARTITION BY customer ORDER BY weight DESC, good) AS place
+        FROM taste_goods WHERE weight > 0"""
 
 
 def preferred(rules: PreferenceRules) -> str:
     """Return the things whose index is high enough, and the favourite product."""
-    names = " UNION ALL ".join(
-        f"SELECT DISTINCT '{kind}' AS kind, no, thing AS name FROM taste_{kind}" for kind in _KINDS
+    shared = ", ".join(
+        f"""shared_{kind} AS (
+            SELECT u.customer, u.weight, u.often, n.name, s.share FROM taste_units_{kind} AS u
+            JOIN (SELECT DISTINCT no, thing AS name FROM taste_{kind}) AS n ON n.no = u.thing
+            JOIN taste_shares AS s ON s.kind = '{kind}' AND s.thing = n.name)"""
+        for kind in KINDS
+    )
+    judged = " UNION ALL ".join(
+        f"""SELECT customer, '{kind}' AS kind, name AS thing,
+                   (weight::DOUBLE / 1e6 + {rules.prior!r} * share) / (total + {rules.prior!r}) / share * 100 AS index
+            FROM shared_{kind} JOIN (SELECT customer, sum(weight)::DOUBLE / 1e6 AS total FROM shared_{kind} GROUP BY customer) USING (customer)
+            WHERE often"""
+        for kind in KINDS
     )
     return f"""
-        WITH named AS ({names}),
-        known AS (SELECT n.kind, n.no AS thing, n.name, s.share FROM named AS n JOIN taste_shares AS s ON s.kind = n.kind AND s.thing = n.name),
-        shared AS (SELECT u.*, k.name, k.share FROM taste_units AS u JOIN known AS k USING (kind, thing)),
-        whole AS (SELECT customer, kind, sum(weight)::DOUBLE / 1e6 AS total FROM shared GROUP BY customer, kind),
-        judged AS (
-            SELECT customer, kind, name AS thing,
-                   (weight::DOUBLE / 1e6 + {rules.prior!r} * share) / (total + {rules.prior!r}) / share * 100 AS index
-            FROM shared JOIN whole USING (customer, kind) WHERE purchases >= {rules.min_purchases}
+        WITH {shared},
+        judged AS ({judged}
         ), ranked AS (
             SELECT *, row_number() OVER (PARTITION BY customer, kind ORDER BY index DESC, thing) AS place FROM judged
             WHERE round(index, 6) >= {rules.index!r}

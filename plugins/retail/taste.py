@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
-from plugins.retail import lines, lists, preferences
+from plugins.retail import lists, preferences
 from plugins.retail.rules import RuleSet
 
 __all__ = ["Taste"]
@@ -67,10 +67,13 @@ class Taste(Scorer):
         """Return recency-weighted units of each customer and thing."""
         rules: RuleSet = inputs.settings["retail"]
         return {
-            "goods_days": lines.goods_days(),
-            **{f"taste_{kind}": preferences.numbered(kind) for kind in ("category", "brand", "taste")},
-            "taste_units": preferences.units(rules.preference, inputs.today),
-            "taste_products": preferences.products(rules.preference, inputs.today),
+            **{f"taste_{kind}": preferences.numbered(kind) for kind in preferences.KINDS},
+            **{
+                f"taste_units_{kind}": preferences.units(rules.preference, inputs.today, kind)
+                for kind in preferences.KINDS
+            },
+            "taste_goods": preferences.goods(rules.preference, inputs.today),
+            "taste_products": preferences.products(),
         }
 
     def score(self, inputs: Inputs) -> str:
