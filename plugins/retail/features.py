@@ -5,7 +5,8 @@ Sums are of whole numbers and decimals, so that the order of the rows never show
 
 from __future__ import annotations
 
-from plugins.retail.rules import RuleSet
+from plugins.retail.rules import RuleSet, Stages
+from plugins.retail.staying import slips_after, stay_of_purchase
 
 __all__ = ["FEATURES", "customer_features"]
 
@@ -38,6 +39,8 @@ FEATURES = {
     "late_gap": "that silence, days",
     "return_day": "last purchase day that followed a silence longer than the slipping limit",
     "return_gap": "that silence, days",
+    "last_stay": "days that the last purchase lasts; where the rules go by season or occasion, like late_stay",
+    "late_stay": "days that the purchase before late_day lasted",
     "gaps": "number of gaps between purchase days",
     "gap_mean": "mean gap between purchase days, days",
     "gap_sd": "standard deviation of the gaps, two gaps needed",
@@ -66,13 +69,14 @@ def customer_features(rules: RuleSet, today: str) -> str:
         today: the business date of as_of as a SQL literal.
     """
     window = _within(today, rules.rfm.window_days)
+    stages = rules.stages
     ratio = "CASE WHEN {} THEN ({})::DOUBLE / ({}) END"
     return f"""
         WITH ordered AS (
             SELECT d.*, orders > 0 AS bought, coalesce(b.visits, least(orders, 1)) AS visits,
                    (business_date - lag(business_date) OVER w)::INTEGER AS gap,
-                   row_number() OVER w AS nth, count(*) OVER whole AS n, max(business_date) OVER whole AS final_day
-            FROM customer_days AS d LEFT JOIN busy_days AS b USING (customer, business_date)
+                   row_number() OVER w AS nth, count(*) OVER whole AS n, max(business_date) OVER whole AS final_day{_staying(stages)}
+            FROM customer_days AS d LEFT JOIN busy_days AS b USING (customer, business_date){_own_days(stages)}
             WINDOW w AS (PARTITION BY customer, orders > 0 ORDER BY business_date),
                    whole AS (PARTITION BY customer, orders > 0 ORDER BY business_date
                              ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
@@ -91,13 +95,13 @@ def customer_features(rules: RuleSet, today: str) -> str:
                    sum(net_value) FILTER (bought AND business_date > final_day - 365)::DECIMAL(18,4) AS net_before_last_365,
                    min(business_date) FILTER (bought AND nth = 2) AS second_day,
                    min(business_date) FILTER (bought AND nth = 4) AS fourth_day,
-                   {_last_after(rules.stages.active, "late")}, {_last_after(rules.stages.slipping, "return")},
+                   {_returns(stages)},
                    sum(gap) FILTER (bought)::BIGINT AS gap_sum, sum(gap * gap) FILTER (bought)::BIGINT AS gap_squares,
                    median(gap) FILTER (bought) AS gap_median, max(gap) FILTER (bought) AS gap_max,
                    sum(gap) FILTER (bought AND nth > n - 3)::BIGINT AS gap_sum3,
                    sum(net_value) FILTER (bought AND nth > n - 10) AS value_sum10,
                    sum(net_value::DECIMAL(19,4) * net_value::DECIMAL(19,4)) FILTER (bought AND nth > n - 10) AS value_squares10
-            FROM ordered GROUP BY customer HAVING n_days > 0
+            FROM {_stayed(stages)} GROUP BY customer HAVING n_days > 0
         ), counted AS (SELECT *, n_days - 1 AS gaps, least(n_days, 10) AS n10 FROM summed)
         SELECT * EXCLUDE (gap_sum, gap_squares, gap_sum3, value_sum10, value_squares10, n10),
                {today} - last_day AS recency, {today} - first_day AS tenure,
@@ -122,7 +126,41 @@ def _sums(suffix: str, when: str) -> str:
     )
 
 
-def _last_after(limit: int, name: str) -> str:
+def _staying(stages: Stages) -> str:
+    """What :func:`stay_of_purchase` reads beside the row."""
+    if stages.basis == "silence":
+        return ""
+    columns = ", min(business_date) OVER whole AS begun"
+    if stages.basis == "season":
+        columns += f""", min(business_date) OVER (PARTITION BY customer, orders > 0 ORDER BY business_date
+                   RANGE BETWEEN INTERVAL '{364 - stages.active} days' PRECEDING AND CURRENT ROW) AS back_day"""
+    else:
+        columns += ", own_days"
+    return columns
+
+
+def _own_days(stages: Stages) -> str:
+    return " LEFT JOIN own_dates USING (customer)" if stages.basis == "occasion" else ""
+
+
+def _stayed(stages: Stages) -> str:
+    """Purchase days with how long each lasts, and how long the one before did."""
+    if stages.basis == "silence":
+        return "ordered"
+    return f"""(SELECT *, lag(stay) OVER (PARTITION BY customer, bought ORDER BY business_date) AS stay_before
+                    FROM (SELECT *, {stay_of_purchase(stages)} AS stay FROM ordered))"""
+
+
+def _returns(stages: Stages) -> str:
+    """The last purchase days after a silence longer than active, and than slipping."""
+    if stages.basis == "silence":
+        return f"{_last_after(stages.active, 'late')}, {_last_after(stages.slipping, 'return')}"
+    return f"""{_last_after("stay_before", "late")}, {_last_after(slips_after(stages, "stay_before"), "return")},
+                   arg_max(stay, business_date) FILTER (bought)::INTEGER AS last_stay,
+                   arg_max(stay_before, business_date) FILTER (bought AND gap > stay_before)::INTEGER AS late_stay"""
+
+
+def _last_after(limit: int | str, name: str) -> str:
     """The last purchase day after a longer silence than a limit, and that silence."""
     late = f"FILTER (bought AND gap > {limit})"
     return f"max(business_date) {late} AS {name}_day, arg_max(gap, business_date) {late} AS {name}_gap"

@@ -9,24 +9,29 @@ or a merge corrects them too.
 from __future__ import annotations
 
 from plugins.retail.rules import RuleSet
+from plugins.retail.staying import slips, stays
 
 __all__ = ["lifecycle", "stage_at"]
 
 
-def _silent_from(limit: int, last: str) -> str:
+def _silent_from(limit: int | str, last: str) -> str:
     """The first day on which the silence after a purchase is longer than a limit."""
-    return f"({last} + {limit + 1})"
+    return f"({last} + {limit} + 1)"
 
 
 def _lost_from(rules: RuleSet, last: str) -> str:
     """Lost by silence, or because the card has run out long ago."""
     by_silence = _silent_from(rules.stages.sleeping, last)
-    by_card = f"CASE WHEN lost_day IS NOT NULL THEN greatest(lost_day, {_silent_from(rules.stages.active, last)}) END"
+    by_card = (
+        f"CASE WHEN lost_day IS NOT NULL THEN greatest(lost_day, {_silent_from(stays(rules.stages, last), last)}) END"
+    )
     return f"least({by_silence}, {by_card})"
 
 
 def _exited_from(rules: RuleSet, last: str) -> str:
-    return f"CASE WHEN exit_day IS NOT NULL THEN greatest(exit_day, {_silent_from(rules.stages.active, last)}) END"
+    return (
+        f"CASE WHEN exit_day IS NOT NULL THEN greatest(exit_day, {_silent_from(stays(rules.stages, last), last)}) END"
+    )
 
 
 def _silence(rules: RuleSet, day: str, last: str) -> str:
@@ -35,8 +40,8 @@ def _silence(rules: RuleSet, day: str, last: str) -> str:
     return f"""WHEN {day} >= {_exited_from(rules, last)} THEN 'exited'
                WHEN {day} - first_day <= {stages.new} THEN 'new'
                WHEN {day} >= {_lost_from(rules, last)} THEN 'lost'
-               WHEN {day} >= {_silent_from(stages.slipping, last)} THEN 'sleeping'
-               WHEN {day} >= {_silent_from(stages.active, last)} THEN 'slipping'"""
+               WHEN {day} >= {_silent_from(slips(stages, last), last)} THEN 'sleeping'
+               WHEN {day} >= {_silent_from(stays(stages, last), last)} THEN 'slipping'"""
 
 
 def stage_at(rules: RuleSet, day: str) -> str:
@@ -88,8 +93,8 @@ def _since(rules: RuleSet) -> str:
         WHEN 'new' THEN first_day + 1
         WHEN 'exited' THEN {_exited_from(rules, "last_day")}
         WHEN 'lost' THEN greatest({_lost_from(rules, "last_day")}, {settled})
-        WHEN 'sleeping' THEN greatest({_silent_from(stages.slipping, "last_day")}, {settled})
-        WHEN 'slipping' THEN greatest({_silent_from(stages.active, "last_day")}, {settled})
+        WHEN 'sleeping' THEN greatest({_silent_from(slips(stages, "last_day"), "last_day")}, {settled})
+        WHEN 'slipping' THEN greatest({_silent_from(stays(stages, "last_day"), "last_day")}, {settled})
         WHEN 'revived' THEN greatest(late_day + 1, {settled})
         WHEN 'repurchase' THEN greatest({settled}, late_day + 1, {revived_over}, second_day + 1)
         ELSE greatest({settled}, late_day + 1, {revived_over}, fourth_day + 1) END"""

@@ -14,11 +14,11 @@ from lunar_python import LunarMonth, Solar
 
 from plugins.retail.exits import CHILDREN
 
-__all__ = ["ages", "dates", "families", "next_occasion"]
+__all__ = ["BIRTHDAYS", "FILLERS", "ages", "dates", "families", "in_year", "lunar_days", "next_occasion"]
 
-_FILLERS = ("1900-01-01", "1970-01-01")
+FILLERS = ("1900-01-01", "1970-01-01")
 """Dates that registration forms fill in by themselves."""
-_BIRTHDAYS = """
+BIRTHDAYS = """
     SELECT customer_id, arg_max(birthday, k) AS birthday, arg_max(birthday_calendar, k) AS calendar FROM (
         SELECT customer_id, birthday, birthday_calendar,
                (coalesce(updated_at, TIMESTAMPTZ '-infinity'), connection, source_id) AS k FROM profiles WHERE birthday IS NOT NULL
@@ -26,17 +26,23 @@ _BIRTHDAYS = """
 
 
 @lru_cache(maxsize=8)
-def _lunar_days(today: dt.date) -> str:
-    """Rows (month-day of the Chinese calendar, next solar day), for every lunar date there is."""
-    months = {
-        (year, month): _month(year, month) for year in range(today.year - 1, today.year + 2) for month in range(1, 13)
-    }
-    rows = []
+def lunar_days(first: int, last: int) -> dict[str, list[dt.date]]:
+    """Return the days of every month-day of the Chinese calendar whose year is one of these, in their order."""
+    found: dict[str, list[dt.date]] = {}
     for month in range(1, 13):
-        begun = [months[year, month] for year in range(today.year - 1, today.year + 2)]
+        begun = [_month(year, month) for year in range(first, last + 1)]
         for day in range(1, 31):
-            coming = [first + dt.timedelta(days=min(day, length) - 1) for first, length in begun]
-            rows.append(f"('{month:02}-{day:02}', DATE '{min(one for one in coming if one >= today).isoformat()}')")
+            found[f"{month:02}-{day:02}"] = [one + dt.timedelta(days=min(day, length) - 1) for one, length in begun]
+    return found
+
+
+def _coming_lunar_days(today: dt.date) -> str:
+    """Rows (month-day of the Chinese calendar, next solar day), for every lunar date there is."""
+    days = lunar_days(today.year - 1, today.year + 1)
+    rows = (
+        f"('{month_day}', DATE '{min(day for day in coming if day >= today).isoformat()}')"
+        for month_day, coming in days.items()
+    )
     return ", ".join(rows)
 
 
@@ -47,15 +53,16 @@ def _month(year: int, month: int) -> tuple[dt.date, int]:
     return dt.date(first.getYear(), first.getMonth(), first.getDay()), found.getDayCount()
 
 
+def in_year(month_day: str, year: str) -> str:
+    """Return the day of a month and day (MM-DD) in a year, as SQL; 29 February is the 28th in other years."""
+    kept = f"CASE WHEN {month_day} = '02-29' THEN '02-28' ELSE {month_day} END"
+    return f"coalesce(TRY_CAST({year} || '-' || {month_day} AS DATE), TRY_CAST({year} || '-' || {kept} AS DATE))"
+
+
 def _next(month_day: str, today: str) -> str:
     """The next time a month and day (MM-DD) comes around, today included."""
-    year = f"year({today})"
-
-    def of(when: str) -> str:
-        kept = f"CASE WHEN {month_day} = '02-29' THEN '02-28' ELSE {month_day} END"
-        return f"coalesce(TRY_CAST({when} || '-' || {month_day} AS DATE), TRY_CAST({when} || '-' || {kept} AS DATE))"
-
-    return f"CASE WHEN {of(year)} >= {today} THEN {of(year)} ELSE {of(f'({year} + 1)')} END"
+    this, following = in_year(month_day, f"year({today})"), in_year(month_day, f"(year({today}) + 1)")
+    return f"CASE WHEN {this} >= {today} THEN {this} ELSE {following} END"
 
 
 def dates(today: dt.date, family: Sequence[str], zone: str) -> str:
@@ -71,8 +78,8 @@ def dates(today: dt.date, family: Sequence[str], zone: str) -> str:
     types = ", ".join("'" + name.replace("'", "''") + "'" for name in family) or "NULL"
     return f"""
         WITH solar AS (
-            SELECT customer_id, 'birthday' AS occasion, right(birthday, 5) AS month_day FROM ({_BIRTHDAYS})
-            WHERE calendar = 'solar' AND birthday NOT IN {_FILLERS}
+            SELECT customer_id, 'birthday' AS occasion, right(birthday, 5) AS month_day FROM ({BIRTHDAYS})
+            WHERE calendar = 'solar' AND birthday NOT IN {FILLERS}
             UNION ALL SELECT customer_id, 'child_birthday', strftime(birth, '%m-%d') FROM ({CHILDREN})
             UNION ALL SELECT customer_id, 'member_anniversary', strftime({registered}, '%m-%d') FROM customers
                 WHERE {registered} < {sql}
@@ -82,8 +89,8 @@ def dates(today: dt.date, family: Sequence[str], zone: str) -> str:
         )
         SELECT customer_id, occasion, day FROM (
             SELECT DISTINCT customer_id, occasion, {_next("month_day", sql)} AS day FROM solar WHERE month_day IS NOT NULL
-            UNION ALL SELECT customer_id, 'birthday', l.day FROM ({_BIRTHDAYS}) AS b
-            JOIN (VALUES {_lunar_days(today)}) AS l(month_day, day) ON l.month_day = right(b.birthday, 5) WHERE b.calendar = 'lunar'
+            UNION ALL SELECT customer_id, 'birthday', l.day FROM ({BIRTHDAYS}) AS b
+            JOIN (VALUES {_coming_lunar_days(today)}) AS l(month_day, day) ON l.month_day = right(b.birthday, 5) WHERE b.calendar = 'lunar'
         ) WHERE day IS NOT NULL"""
 
 
@@ -100,7 +107,7 @@ def ages(today: str, young: int) -> str:
     return f"""SELECT customer_id, age, age < {young} AS young_group, CASE WHEN age < 18 THEN 'under_18' WHEN age < 25 THEN '18_24'
                WHEN age < 30 THEN '25_29' WHEN age < 40 THEN '30_39' WHEN age < 50 THEN '40_49' ELSE '50_plus' END AS age_band
         FROM (SELECT customer_id, date_diff('year', born, {today}) - (strftime({today}, '%m-%d') < strftime(born, '%m-%d'))::INTEGER AS age
-              FROM (SELECT customer_id, TRY_CAST(birthday AS DATE) AS born FROM ({_BIRTHDAYS}) WHERE birthday NOT IN {_FILLERS}))
+              FROM (SELECT customer_id, TRY_CAST(birthday AS DATE) AS born FROM ({BIRTHDAYS}) WHERE birthday NOT IN {FILLERS}))
         WHERE age BETWEEN 0 AND 110"""
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 __all__ = ["PACKS"]
 
 
-def _stages(new: int, active: int, slipping: int, sleeping: int) -> dict[str, int]:
-    return {"new": new, "active": active, "slipping": slipping, "sleeping": sleeping}
+def _stages(new: int, active: int, slipping: int, sleeping: int, basis: str = "silence") -> dict[str, Any]:
+    return {"new": new, "active": active, "slipping": slipping, "sleeping": sleeping, "basis": basis}
 
 
 def _needs(*needs: tuple[str, float, tuple[str, ...]]) -> list[dict[str, Any]]:
@@ -72,9 +72,9 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
         },
         "care": {"needs": _needs(_COFFEE, *_PET)},
     },
-    # 服装: two seasons a year.
+    # 服装: two seasons a year; who never buys in the other one does not slip in it.
     "apparel": {
-        "stages": _stages(60, 120, 210, 400),
+        "stages": _stages(60, 120, 210, 400, "season"),
         "rfm": {
             "window_days": 730,
             "recency_days": [60, 120, 210, 400],
@@ -123,9 +123,9 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "season_days": 14,
         },
     },
-    # 鲜花、礼品: bought for occasions, most of them once a year; active until 30 days after the own occasion of next year.
+    # 鲜花、礼品: bought for occasions; active until 30 days after the next one's own, at the latest that of next year.
     "flowers": {
-        "stages": _stages(60, 395, 485, 730),
+        "stages": _stages(60, 395, 485, 730, "occasion"),
         "rfm": {
             "window_days": 730,
             "recency_days": [60, 180, 395, 485],

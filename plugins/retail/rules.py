@@ -40,8 +40,20 @@ def _together(faults: list[str]) -> None:
 
 
 class Stages(_Part):
-    """How long a customer may stay away, in days since the last purchase day (table A-1)."""
+    """How long a customer may stay away, in days since the last purchase day (table A-1).
 
+    How ``active`` is meant is the ``basis``'s to say; a customer slips for ``slipping`` - ``active`` days whatever it is.
+    """
+
+    basis: Literal["silence", "season", "occasion"] = Field(
+        default="silence",
+        description="silence: active counts as it is. season: longer for who stayed away in the same days of last year too. "
+        "occasion: until after the next occasion of one's own, active at most.",
+    )
+    occasion_days: int = Field(
+        default=14, ge=0, description="Days after a purchase within which an occasion is what it was bought for."
+    )
+    occasion_grace: int = Field(default=30, ge=0, description="Days after the next own occasion that still are active.")
     new: int = Field(default=30, ge=1, description="Days since the first purchase within which a customer is new.")
     active: int = Field(default=60, ge=1, description="Silence up to which a customer is active.")
     slipping: int = Field(default=120, ge=1, description="Silence up to which a customer is slipping.")
@@ -53,6 +65,8 @@ class Stages(_Part):
         limits = (self.active, self.slipping, self.sleeping)
         if any(left >= right for left, right in pairwise(limits)):
             raise ValueError(f"active, slipping and sleeping must rise, these do not: {', '.join(map(str, limits))}")
+        if self.basis == "season" and self.active >= 364:
+            raise ValueError(f"with the basis season, active must be below a year, not {self.active} days")
         return self
 
 

@@ -13,6 +13,7 @@ from plugins.retail.features import customer_features
 from plugins.retail.gaps import suggestions
 from plugins.retail.lifecycle import lifecycle
 from plugins.retail.rules import OrderRules, RuleSet
+from plugins.retail.staying import own_dates, slips
 
 __all__ = ["Retail"]
 
@@ -92,6 +93,7 @@ class Retail(Scorer):
         rules: RuleSet = inputs.config
         return {
             "customer_days": customer_days(),
+            "own_dates": own_dates(rules, inputs.business_date),
             "busy_days": busy_days(rules.visit_minutes),
             "articles": lines.articles(),
             "choices": lines.choices(),
@@ -116,6 +118,7 @@ class Retail(Scorer):
     def score(self, inputs: Inputs) -> str:
         """Return one pass over the feature table."""
         rules: RuleSet = inputs.config
+        slipping = slips(rules.stages, "last_day")
         base = f"""(SELECT c.customer_id AS id, f.* EXCLUDE (customer), x.* EXCLUDE (customer_id)
             FROM people AS c LEFT JOIN customer_features AS f USING (customer)
             LEFT JOIN ({exit_days(rules.exit)}) AS x USING (customer_id))"""
@@ -130,7 +133,7 @@ class Retail(Scorer):
                    days_window > 0 AND rfm_m <= 0 AS rfm_m_negative, {rfm.weighted(rules)},
                    {layers.class8(rules)} AS rfm_class8, lifecycle_stage, stage_since, stage_prev,
                    coalesce(n_days = 1 AND tenure > {rules.stages.new}, false) AS one_time_buyer,
-                   CASE WHEN recency <= {rules.stages.slipping} THEN {rules.stages.slipping + 1} - recency END AS days_to_sleeping,
+                   CASE WHEN recency <= {slipping} THEN {slipping} + 1 - recency END AS days_to_sleeping,
                    {layers.value_layer(rules)} AS value_layer, {layers.tea_segment(rules.tea)} AS tea_segment,
                    {layers.at_risk(rules)} AS at_risk_rule, second_day - first_day AS second_purchase_days,
                    {layers.second_window(rules)} AS second_window_closing,

@@ -67,6 +67,7 @@ class Till:
             "events",
             "feedback",
             "links",
+            "profiles",
             "customers",
         ):
             self.engine.execute(f"DELETE FROM {table}")
