@@ -37,7 +37,13 @@ class Recommended:
 
     def lists(self, config: RecommendConfig, count: int) -> Ints:
         """Return the best products of every customer, best first, of those on sale as the scorer tells them."""
-        best = np.concatenate([part for _, part, _ in ranked(self.bought, config, 4 * count)])
+        return self._offered(np.concatenate([part.best for part in ranked(self.bought, config, 4 * count)]), count)
+
+    def new_lists(self, config: RecommendConfig, count: int) -> Ints:
+        """Return the best products that a customer had not bought."""
+        return self._offered(np.concatenate([part.new for part in ranked(self.bought, config, 4 * count)]), count)
+
+    def _offered(self, best: Ints, count: int) -> Ints:
         sold = (best >= 0) & self.on_sale[np.maximum(best, 0)]
         order = np.argsort(~sold, axis=1, kind="stable")[:, :count]
         return np.where(np.take_along_axis(sold, order, axis=1), np.take_along_axis(best, order, axis=1), -1)

@@ -26,7 +26,7 @@ def bought(rows: list[tuple[int, int, float]], customers: int, products: int) ->
 
 
 def best(found: Bought, count: int, config: RecommendConfig = CONFIG) -> list[list[int]]:
-    return [row.tolist() for _, part, _ in ranked(found, config, count) for row in part]
+    return [row.tolist() for part in ranked(found, config, count) for row in part.best]
 
 
 def test_own_favourites_come_first_and_then_those_of_like_customers() -> None:
@@ -35,6 +35,13 @@ def test_own_favourites_come_first_and_then_those_of_like_customers() -> None:
     assert first[0] == 0
     assert first.index(2) < first.index(3), "customer 1 is like customer 0, customer 2 is not"
     assert first[-1] == -1, "nobody buys the sixth"
+
+
+def test_who_has_bought_much_is_told_new_products_all_the_same() -> None:
+    rows = [(0, product, 2.0) for product in range(6)] + [(1, 0, 1.0), (1, 6, 1.0), (2, 7, 1.0), (2, 8, 1.0)]
+    (found,) = ranked(bought(rows, 3, 9), CONFIG, 3)
+    assert found.had[0].all(), "the three best of all are favourites"
+    assert found.new[0].tolist() == [6, 7, 8], "customer 1 shares a product"
 
 
 def test_customers_without_purchases_get_the_best_sellers() -> None:

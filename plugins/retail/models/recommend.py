@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ from plugins.retail.models.config import RecommendConfig
 from plugins.retail.models.daily import evenly, read_buyers, read_ids
 from plugins.retail.models.kept_out import KeptOut, read_kept_out
 
-__all__ = ["Bought", "Likes", "Recommend", "likes_of", "ranked"]
+__all__ = ["Bought", "Likes", "Ranked", "Recommend", "likes_of", "ranked"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -77,21 +77,36 @@ def likes_of(bought: Bought, most: int) -> Likes:
     return Likes(_normalised(rows[who]), who, np.bincount(bought.product, minlength=bought.products).astype(np.float32))
 
 
-def ranked(
-    bought: Bought, config: RecommendConfig, count: int, likes: Likes | None = None
-) -> Iterator[tuple[int, Ints, NDArray[np.bool_]]]:
-    """Yield, for some customers at a time, the number of the first, the best products and whether they had bought each.
+class Ranked(NamedTuple):
+    """The best products of some customers, best first; -1 stands where there are fewer.
+
+    Attributes:
+        begin: number of the first of these customers.
+        best: of all products.
+        had: which of these they had bought.
+        new: of those they had not bought.
+    """
+
+    begin: int
+    best: Ints
+    had: NDArray[np.bool_]
+    new: Ints
+
+
+def ranked(bought: Bought, config: RecommendConfig, count: int, likes: Likes | None = None) -> Iterator[Ranked]:
+    """Yield the best products, some customers at a time.
 
     Equal scores are ordered by how many customers buy the product. Customers without purchases get the best-sellers.
 
     Args:
         bought: purchases.
         config: weights and sizes.
-        count: products per customer; -1 stands where there are fewer.
+        count: products per customer, of all and of new ones.
         likes: whom they are compared with; some of themselves if not given.
     """
     if not bought.products:
-        yield 0, np.full((bought.customers, count), -1, np.int64), np.zeros((bought.customers, count), np.bool_)
+        nothing = np.full((bought.customers, count), -1, np.int64)
+        yield Ranked(0, nothing, nothing >= 0, nothing)
         return
     likes = likes or likes_of(bought, config.likes)
     rows = _matrix(bought)
@@ -101,7 +116,7 @@ def ranked(
     for begin in range(0, bought.customers, step):
         some = rows[begin : begin + step]
         best = np.repeat(_best(fallback[None], count), some.shape[0], axis=0)
-        had = np.zeros(best.shape, np.bool_)
+        had, new = np.zeros(best.shape, np.bool_), best.copy()
         busy = np.flatnonzero(np.diff(some.indptr))
         if len(busy):
             own = some[busy].toarray()
@@ -111,7 +126,9 @@ def ranked(
                 score += (1 - config.own_share) * _liked(some[busy], tastes, who, config.neighbours)
             best[busy] = _best(score, count)
             had[busy] = np.take_along_axis(own > 0, np.maximum(best[busy], 0), axis=1) & (best[busy] >= 0)
-        yield begin, best, had
+            score[own > 0] = 0
+            new[busy] = _best(score, count)
+        yield Ranked(begin, best, had, new)
 
 
 def _matrix(bought: Bought) -> Any:
@@ -253,19 +270,26 @@ def _listed(bought: Bought, config: RecommendConfig, goods: Goods, likes: Likes,
     """The traits of some customers."""
     parts: list[pa.Table] = []
     known = _most_bought(bought)
-    for begin, best, had in ranked(bought, config, 4 * config.listed, likes):
-        sold = (best >= 0) & goods.on_sale[np.maximum(best, 0)] & ~kept_out.among(begin, best)
+    for begin, best, had, new in ranked(bought, config, 4 * config.listed, likes):
+        again, first = (_offered(begin, one, goods, kept_out) for one in (best, new))
+        again &= had
         columns: dict[str, pa.Array] = {}
-        again = _reasons_to_repeat(best, sold & had, goods.names)
-        first = _reasons_to_try(np.asarray((sold & ~had).any(axis=1)), known[begin : begin + len(best)])
-        for name, chosen, (zh, en) in (("reco_repeat", sold & had, again), ("reco_new", sold & ~had, first)):
-            listed = chosen & (np.cumsum(chosen, axis=1) <= config.listed)
-            columns[name] = _joined(best, listed, goods.names, "、")
-            columns[f"{name}_ids"] = _joined(best, listed, goods.codes, ",")
+        for name, products, offered, (zh, en) in (
+            ("reco_repeat", best, again, _reasons_to_repeat(best, again, goods.names)),
+            ("reco_new", new, first, _reasons_to_try(np.asarray(first.any(axis=1)), known[begin : begin + len(new)])),
+        ):
+            listed = offered & (np.cumsum(offered, axis=1) <= config.listed)
+            columns[name] = _joined(products, listed, goods.names, "、")
+            columns[f"{name}_ids"] = _joined(products, listed, goods.codes, ",")
             columns[f"{name}_reason"] = zh
             columns[f"{name}_reason_en"] = en
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)
+
+
+def _offered(begin: int, best: Ints, goods: Goods, kept_out: KeptOut) -> NDArray[np.bool_]:
+    """Which of the products may be listed: on sale, and not left out for the customer."""
+    return np.asarray((best >= 0) & goods.on_sale[np.maximum(best, 0)] & ~kept_out.among(begin, best))
 
 
 def _most_bought(bought: Bought) -> NDArray[np.bool_]:
