@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from identity.tables import SCHEMAS
 from identity.workspace import Workspace
@@ -53,10 +54,15 @@ def _difference(work: Workspace, name: str, old: pa.Table, new: pa.Table) -> Cha
     key = list(KEYS[name])
     if old.num_rows == 0 or old.equals(new):
         return Change(KEYS[name], old.slice(0, 0).select(key), new if old.num_rows == 0 else new.slice(0, 0))
-    columns = ", ".join(f'"{column}"' for column in key)
     work.put(old=old, new=new)
-    removed = work.table(f"SELECT DISTINCT {columns} FROM (FROM old EXCEPT FROM new)")
-    return Change(KEYS[name], removed, work.table("FROM new EXCEPT FROM old", SCHEMAS[name]))
+    alone = work.table(
+        """SELECT * EXCLUDE (is_new), any_value(is_new) AS is_new
+           FROM (SELECT *, true AS is_new FROM new UNION ALL SELECT *, false FROM old)
+           GROUP BY ALL HAVING min(is_new) = max(is_new)"""
+    )
+    removed = alone.filter(pc.invert(alone["is_new"])).select(key)
+    added = alone.filter(alone["is_new"]).select(SCHEMAS[name].names).cast(SCHEMAS[name])
+    return Change(KEYS[name], removed.group_by(key).aggregate([]), added)
 
 
 def apply_changes(tables: Mapping[str, pa.Table], changes: Mapping[str, Change]) -> dict[str, pa.Table]:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.judge import judge_values
-from identity.numbering import drop_blocked, number_evidence, number_values
-from identity.tables import State
+from identity.numbering import drop_blocked, number_carriers, number_evidence
+from identity.tables import SCHEMAS, State
 from identity.workspace import Workspace
 
 __all__ = ["close_over", "take_everything"]
@@ -22,7 +22,7 @@ def take_everything(work: Workspace, before: State) -> None:
     work.put(previous_value_states=before.value_states, previous_memberships=before.memberships)
     work.put(previous_history=before.history)
     work.view("profile", "FROM new_profile")
-    work.view("link", "FROM new_link")
+    work.put(link=work.given("new_link"))
     work.view("past_state", "FROM previous_value_states")
     number_evidence(work)
     judge_values(work, "v", "(SELECT l.value, p.sound FROM l JOIN p ON p.no = l.profile)", "judged")
@@ -99,11 +99,11 @@ def _judge_touched(work: Workspace, before: State) -> None:
     values = work.table("SELECT DISTINCT value FROM touched")["value"]
     maybe_link, maybe_state = before.find(("links", "value", values), ("value_states", "value", values))
     work.put(maybe_link=maybe_link, maybe_state=maybe_state)
-    work.make(
-        "touched_link",
-        """FROM new_link UNION ALL
-           FROM maybe_link SEMI JOIN touched USING (kind, scope, value) ANTI JOIN changed USING (profile)""",
+    others = work.table(
+        "FROM maybe_link SEMI JOIN touched USING (kind, scope, value) ANTI JOIN changed USING (profile)",
+        SCHEMAS["links"],
     )
+    work.put(touched_link=pa.concat_tables([work.given("new_link"), others]))
     carriers = work.table("SELECT DISTINCT profile FROM touched_link")["profile"]
     (known,) = before.find(("profiles", "profile", carriers))
     work.put(carrier=known.select(["profile", "sound"]))
@@ -112,13 +112,8 @@ def _judge_touched(work: Workspace, before: State) -> None:
         "SELECT profile, sound FROM new_profile UNION ALL FROM carrier ANTI JOIN changed USING (profile)",
     )
     work.make("past_state", "FROM maybe_state SEMI JOIN touched USING (kind, scope, value)")
-    number_values(work, "touched_link", "touched_value")
-    work.view(
-        "touched_carrier",
-        """SELECT touched_value.no AS value, touched_profile.sound FROM touched_link AS link
-           JOIN touched_value USING (kind, scope, value) JOIN touched_profile USING (profile)
-           WHERE link.status IN ('key', 'blocked')""",
-    )
+    number_carriers(work, "touched_value", "numbered_carrier")
+    work.view("touched_carrier", "SELECT value, sound FROM numbered_carrier JOIN touched_profile USING (profile)")
     judge_values(work, "touched_value", "touched_carrier", "judged")
 
 

@@ -60,6 +60,7 @@ def decide(work: Workspace, rules: Rules) -> Decision:
     refusals = work.table("FROM refusal")
     left, right = (refusals[side].to_numpy() for side in ("left", "right"))
     work.put(refused=refusals.filter(pa.array(final[left] != final[right])))
+    work.drop("met", "slot", "group_name")
     return Decision(final, connected)
 
 

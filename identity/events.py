@@ -59,7 +59,7 @@ def tell_events(work: Workspace, at: dt.datetime, rules_version: str) -> pa.Tabl
            FROM move LEFT JOIN fate ON fate.customer = move."from" LEFT JOIN named ON named.customer = move."to"
            GROUP BY move."from", move."to" """,
     )
-    work.make("told", _TOLD)
+    work.view("told", _TOLD)
     _find_reasons(work)
     events = work.table(
         """SELECT told.*, tie_kind.reason FROM told LEFT JOIN tie_kind
@@ -118,13 +118,19 @@ def _find_reasons(work: Workspace) -> None:
         # A first run moves nobody, and the joins below would still read all there is.
         work.make("tie_kind", "SELECT event, customer, other, NULL::VARCHAR AS reason FROM moved")
         return
+    # Step by step: left to itself, the join may begin with all who carry anything.
+    work.make(
+        "moved_value",
+        """SELECT DISTINCT moved.event, moved.customer, moved.other, l.value, {priority: space.priority, kind: space.kind} AS tie
+           FROM moved JOIN p ON p.profile = moved.profile JOIN l ON l.profile = p.no JOIN space ON space.no = l.space""",
+    )
+    work.make("mate", "SELECT l.profile, l.value FROM l SEMI JOIN moved_value USING (value)")
     work.make(
         "tie_kind",
-        """SELECT moved.event, moved.customer, moved.other, min({priority: space.priority, kind: space.kind}).kind AS reason
-           FROM moved JOIN p ON p.profile = moved.profile JOIN l ON l.profile = p.no JOIN space ON space.no = l.space
-           JOIN l AS far ON far.value = l.value JOIN p AS mate ON mate.no = far.profile
-           JOIN new_member AS home ON home.profile = mate.profile AND home.customer = moved.customer
-           LEFT JOIN move AS with_it ON with_it.profile = mate.profile AND with_it."to" = moved.customer
+        """SELECT moved.event, moved.customer, moved.other, min(moved.tie).kind AS reason
+           FROM moved_value AS moved JOIN mate USING (value) JOIN p ON p.no = mate.profile
+           JOIN new_member AS home ON home.profile = p.profile AND home.customer = moved.customer
+           LEFT JOIN move AS with_it ON with_it.profile = p.profile AND with_it."to" = moved.customer
             AND with_it."from" IS NOT DISTINCT FROM moved.other
            WHERE with_it.profile IS NULL
            GROUP BY ALL""",

@@ -1,14 +1,49 @@
-"""Evidence as numbers: profiles, values and who carries what, so that decisions join integers instead of texts."""
+"""Evidence as numbers: profiles, values and who carries what, so that decisions join integers instead of texts.
+
+Texts are made numbers by Arrow's dictionaries, one pass per column: a join on the texts would hash them again, with all the
+tables it joins in memory.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from identity.workspace import Workspace
 
-__all__ = ["drop_blocked", "number_evidence", "number_values"]
+__all__ = ["drop_blocked", "number_carriers", "number_evidence"]
+
+COUNTED = pa.array(["key", "blocked"])
+"""Statuses of links whose value could link, or could if it were not blocked."""
+
+_Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Links whose value could link, by numbers.
+
+    Attributes:
+        rows: which of the links these are.
+        space: for each the number of its kind and scope.
+        value: for each the number of its value.
+        spaces: (no, kind, scope).
+        values: (no, space, value, carriers, pattern).
+    """
+
+    rows: _Codes
+    space: _Codes
+    value: _Codes
+    spaces: pa.Table
+    values: pa.Table
 
 
 def number_evidence(work: Workspace) -> None:
-    """Make the numbered tables from ``profile``, ``link`` and ``kind``.
+    """Make the numbered tables from ``profile``, ``kind`` and the links that were put as ``link``.
 
     ``p`` (no, profile, …): profiles, numbered from 0 in the order of their keys.
     ``space`` (no, kind, scope, tier, priority, per_customer, account): where values mean the same.
@@ -23,34 +58,93 @@ def number_evidence(work: Workspace) -> None:
                   CASE WHEN NOT lunar THEN birthday END AS born
            FROM profile""",
     )
+    links = work.given("link")
+    numbered = _numbered(links)
+    _keep_values(work, numbered, "v")
     work.make(
         "space",
-        """SELECT (row_number() OVER () - 1)::INTEGER AS no, used.*, kind.tier, kind.priority, kind.per_customer, kind.account
-           FROM (SELECT DISTINCT kind, scope FROM link) AS used JOIN kind USING (kind)""",
+        """SELECT spaces.*, kind.tier, kind.priority, kind.per_customer, kind.account
+           FROM spaces_arrow AS spaces JOIN kind USING (kind)""",
     )
-    number_values(work, "link", "v")
-    work.make(
-        "l",
-        """SELECT p.no AS profile, v.no AS value, space.no AS space, link.assurance, link.first_seen, link.last_seen
-           FROM link JOIN v USING (kind, scope, value) JOIN p USING (profile) JOIN space USING (kind, scope)
-           WHERE link.status IN ('key', 'blocked')""",
-    )
+    keys = work.table("SELECT profile FROM p ORDER BY no")["profile"].combine_chunks()
+    carried = {
+        "profile": pc.index_in(links["profile"], keys).take(pa.array(numbered.rows)),
+        "value": pa.array(numbered.value.astype(np.int32)),
+        "space": pa.array(numbered.space.astype(np.int32)),
+        **{name: links[name].take(pa.array(numbered.rows)) for name in ("assurance", "first_seen", "last_seen")},
+    }
+    work.put(carried_arrow=pa.table(carried))
+    # A link of a profile that is not among the given ones carries nothing.
+    work.make("l", "FROM carried_arrow WHERE profile IS NOT NULL")
+    work.forget("carried_arrow")
 
 
-def number_values(work: Workspace, links: str, target: str) -> None:
-    """Make table ``target`` (no, kind, scope, value, carriers, pattern) of the values of some links.
+def number_carriers(work: Workspace, values: str, carriers: str) -> None:
+    """Number the values of the links that were put as ``touched_link``.
 
     Args:
         work: where the links are.
-        links: relation (profile, kind, scope, value, status), one row per profile and value.
-        target: name of the table to make.
+        values: name of the table to make, as ``v`` of :func:`number_evidence`.
+        carriers: name of the relation to put: for each link its ``value``, by number, and its ``profile``.
     """
+    links = work.given("touched_link")
+    numbered = _numbered(links)
+    _keep_values(work, numbered, values)
+    profiles = links["profile"].take(pa.array(numbered.rows))
+    work.put(**{carriers: pa.table({"value": pa.array(numbered.value), "profile": profiles})})
+
+
+def _numbered(links: pa.Table) -> _Numbered:
+    (kind, kinds), (scope, scopes), (value, texts) = (_codes(links[name]) for name in ("kind", "scope", "value"))
+    rows = np.flatnonzero(pc.is_in(links["status"], COUNTED))
+    space, spaces = _distinct(kind[rows] * len(scopes) + scope[rows])
+    number, pairs = _distinct(space * len(texts) + value[rows])
+    of_space, of_text = np.divmod(pairs, max(len(texts), 1))
+    of_kind, of_scope = np.divmod(spaces, max(len(scopes), 1))
+    blocked = np.asarray(pc.equal(links["status"], "blocked"))[rows]
+    return _Numbered(
+        rows=rows,
+        space=space,
+        value=number,
+        spaces=pa.table(
+            {
+                "no": pa.array(np.arange(len(spaces), dtype=np.int32)),
+                "kind": kinds.take(pa.array(of_kind)),
+                "scope": scopes.take(pa.array(of_scope)),
+            }
+        ),
+        values=pa.table(
+            {
+                "no": pa.array(np.arange(len(pairs), dtype=np.int32)),
+                "space": pa.array(of_space.astype(np.int32)),
+                "value": texts.take(pa.array(of_text)),
+                "carriers": pa.array(np.bincount(number, minlength=len(pairs))),
+                "pattern": pa.array(np.bincount(number[blocked], minlength=len(pairs)) > 0),
+            }
+        ),
+    )
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[_Codes, pa.Array]:
+    """A column's texts by number, and the texts; all chunks share them."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary
+
+
+def _distinct(codes: _Codes) -> tuple[_Codes, _Codes]:
+    """Numbers without gaps in place of codes, and the code of each."""
+    encoded = pa.array(codes).dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_numpy()
+
+
+def _keep_values(work: Workspace, numbered: _Numbered, target: str) -> None:
+    work.put(spaces_arrow=numbered.spaces, values_arrow=numbered.values)
     work.make(
         target,
-        f"""SELECT (row_number() OVER () - 1)::INTEGER AS no, found.*
-            FROM (SELECT kind, scope, value, count(*) AS carriers, bool_or(status = 'blocked') AS pattern
-                  FROM {links} WHERE status IN ('key', 'blocked') GROUP BY kind, scope, value) AS found""",
+        """SELECT found.no, spaces.kind, spaces.scope, found.value, found.carriers, found.pattern
+           FROM values_arrow AS found JOIN spaces_arrow AS spaces ON spaces.no = found.space""",
     )
+    work.forget("values_arrow")
 
 
 def drop_blocked(work: Workspace) -> None:

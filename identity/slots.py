@@ -26,12 +26,13 @@ def make_slots(work: Workspace, groups: Numbers, tenure_gap_days: int) -> None:
     A slot is named by the smallest group in it, so that a slot of its own is ``slot = group``.
 
     Args:
-        work: with ``p``, ``v``, ``l``, ``space`` and ``refusal``; gets ``group_of`` (profile, group) and ``group_name`` too.
+        work: with ``p``, ``v``, ``l``, ``space`` and ``refusal``; gets ``group_name`` and ``met`` (value, group, …) too.
         groups: for each profile its group, named by the smallest profile.
         tenure_gap_days: see :class:`identity.Rules`.
     """
     numbers = np.arange(len(groups), dtype=np.int32)
-    work.put(groups_arrow=pa.table({"profile": numbers, "group": groups}))
+    sizes = np.bincount(groups, minlength=len(groups)).astype(np.int32)[groups]
+    work.put(groups_arrow=pa.table({"profile": numbers, "group": groups, "size": sizes}))
     work.make("group_of", "FROM groups_arrow")
     _name_groups(work)
     _meet(work)
@@ -41,24 +42,29 @@ def make_slots(work: Workspace, groups: Numbers, tenure_gap_days: int) -> None:
     _find_opposed(work)
     _assign(work)
     _refuse(work)
+    work.drop("group_of", "login", "tenure", "rival", "opposed", "claim", "value_name", "likely_person", "person")
 
 
 def _name_groups(work: Workspace) -> None:
     """One full name, one title and one gender for every group: the most frequent, then the first in order.
 
-    Names are counted only in groups that know several.
+    Most groups are one profile and say what it says. Names are counted only in groups that know several.
     """
     work.make(
         "group_name",
-        f"""WITH said AS (
-               SELECT g."group", count(*)::INTEGER AS size,
+        f"""WITH alone AS (
+               SELECT "group", size, CASE name_kind WHEN 'full' THEN sound END AS sound,
+                      CASE WHEN name_kind IN ('full', 'title') THEN surname END AS surname, gender, birthday, born
+               FROM group_of AS g JOIN p ON p.no = g.profile WHERE size = 1
+           ), said AS (
+               SELECT g."group", any_value(size) AS size,
                       min(sound) {_FULL} AS sound, max(sound) {_FULL} AS last_sound,
                       min(surname) {_FULL} AS surname, max(surname) {_FULL} AS last_surname,
                       min(surname) {_TITLED} AS title, max(surname) {_TITLED} AS last_title,
                       CASE WHEN min(gender) = max(gender) THEN min(gender) END AS gender,
                       CASE WHEN min(birthday) = max(birthday) THEN min(birthday) END AS birthday,
                       CASE WHEN min(born) = max(born) THEN min(born) END AS born
-               FROM group_of AS g JOIN p ON p.no = g.profile GROUP BY g."group"
+               FROM group_of AS g JOIN p ON p.no = g.profile WHERE size > 1 GROUP BY g."group"
            ), several AS (
                SELECT "group" FROM said WHERE sound <> last_sound OR surname <> last_surname OR title <> last_title
            ), counted AS (
@@ -72,6 +78,7 @@ def _name_groups(work: Workspace) -> None:
                SELECT "group", min({{rank: -times, surname: surname}}) AS best
                FROM counted WHERE name_kind = 'title' GROUP BY "group"
            )
+           FROM alone UNION ALL
            SELECT said."group", size, coalesce(full_name.best.sound, said.sound) AS sound,
                   coalesce(full_name.best.surname, said.surname, title.best.surname, said.title) AS surname, gender, birthday, born
            FROM said LEFT JOIN full_name ON full_name."group" = said."group"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from identity.errors import InvalidInputError
+from identity.lookup import Lookup
 
 __all__ = [
     "CONSTRAINTS",
@@ -192,8 +193,11 @@ def pick(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa
     """The rows whose ``column`` is among ``values``."""
     if not (len(values) and table.num_rows):
         return table.slice(0, 0)
-    chosen = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    return table.filter(pc.is_in(table[column], chosen))
+    return table.filter(pc.is_in(table[column], _whole(values)))
+
+
+def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _cast(column: pa.ChunkedArray, wanted: pa.Field, what: str) -> pa.ChunkedArray:
@@ -209,8 +213,8 @@ def _cast(column: pa.ChunkedArray, wanted: pa.Field, what: str) -> pa.ChunkedArr
         raise InvalidInputError(f"Column {wanted.name!r} of the {what} is {column.type}, not {wanted.type}.") from error
 
 
-_ALONE_BELOW = 200_000
-"""Rows below which searching tables one after the other is quicker than starting threads."""
+_SMALL = 200_000
+"""Rows below which reading all texts is quicker than hashing them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +245,10 @@ class State:
     pairs: pa.Table = field(default_factory=partial(empty, "pairs"))
     constraints: pa.Table = field(default_factory=partial(empty, "constraints"))
 
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup()
+
     def tables(self) -> dict[str, pa.Table]:
         """The state's tables by name, for a store of the caller's own; :meth:`of` takes them back."""
         return {name: getattr(self, name) for name in SCHEMAS}
@@ -251,11 +259,12 @@ class State:
         Args:
             wanted: each the name of a table, a column of texts, and the values its rows are wanted for.
         """
-        known = [(getattr(self, name), column, values) for name, column, values in wanted]
-        if sum(table.num_rows for table, _, _ in known) < _ALONE_BELOW:
-            return [pick(*one) for one in known]
-        with ThreadPoolExecutor(max_workers=len(known)) as pool:
-            return list(pool.map(lambda one: pick(*one), known))
+        asked = [(getattr(self, name), f"{name}.{column}", column, _whole(values)) for name, column, values in wanted]
+        if max(table.num_rows for table, *_ in asked) < _SMALL:
+            return [pick(table, column, values) for table, _, column, values in asked]
+        lookup = self._lookup
+        with ThreadPoolExecutor(max_workers=len(asked)) as pool:
+            return list(pool.map(lambda one: lookup.rows(*one), asked))
 
     @property
     def last_born(self) -> int:

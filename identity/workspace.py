@@ -42,6 +42,16 @@ class Workspace:
             self._given[name] = table
             self._count_in(table.num_rows)
 
+    def forget(self, *names: str) -> None:
+        """Let go of tables that were put."""
+        for name in names:
+            self.connection.unregister(name)
+            del self._given[name]
+
+    def drop(self, *names: str) -> None:
+        """Drop tables that were made: what nobody reads any more makes room for what comes."""
+        self.connection.execute("; ".join(f"DROP TABLE {name}" for name in names))
+
     def given(self, name: str) -> pa.Table:
         """The Arrow table that was put under a name."""
         return self._given[name]
