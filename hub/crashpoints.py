@@ -20,6 +20,7 @@ CRASH_POINTS = (
     "load.merged",
     "load.committed",
     "forget.noted",
+    "forget.connections",
     "forget.rewritten",
     "forget.moved",
     "forget.packages",

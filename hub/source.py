@@ -227,5 +227,13 @@ class Source(ABC):
     def streams(self) -> Sequence[Stream]:
         """List the streams of this connection; cheap, no network."""
 
+    def kept_folders(self) -> Sequence[Path]:
+        """Folders in which the connection keeps what it was sent or has read, for `hub forget` to look into.
+
+        The hub removes every row of a SQLite file (``.db``) or Parquet file there that names a forgotten person, and blanks such
+        lines of JSON-lines files (``.jsonl``). A plugin must bear that: number rows by ``AUTOINCREMENT``, skip blank lines.
+        """
+        return ()
+
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open
         """Give back what the source holds open."""

@@ -111,6 +111,7 @@ def _document(done: ForgetReport) -> dict[str, Any]:
         "done": done.done,
         "rows": dict(done.counts),
         "at_destinations": dict(done.at_destinations),
+        "left": list(done.left),
         "finished": list(done.finished),
     }
 
@@ -132,4 +133,8 @@ def _show(screen: Screen, done: ForgetReport) -> None:
     if done.at_destinations:
         screen.heading("Still at destinations: delete it there")
         screen.table(("Destination", ">Rows"), list(done.at_destinations.items()))
+    if done.left:
+        screen.heading("Not cleared: look after it yourself")
+        for place in done.left:
+            screen.line(f"- {place}")
     screen.line("Gone, for good." if past else "Nothing was deleted: this was a trial.")

@@ -15,6 +15,7 @@ from hub.columns import record_tables
 from hub.context import Hub
 from hub.crashpoints import crash_point
 from hub.errors import ConfigError
+from hub.pipeline.forget_connections import cut_connections, left_over
 from hub.pipeline.forget_files import (
     OTHERS,
     cut_plans,
@@ -49,6 +50,7 @@ class ForgetReport:
         customer: the customer's id; empty when only an erasure that was open before was finished.
         counts: rows by place (``warehouse.orders``, ``packages.profiles``, ``store.deliveries`` …).
         at_destinations: rows that destinations hold, by ``connection/target``: they are not taken back from there.
+        left: sentences about places where the person is still named, or that could not be looked into.
         finished: ids of erasures that an earlier process had left open, and that are done now.
         done: whether it is gone; False for a trial.
     """
@@ -56,6 +58,7 @@ class ForgetReport:
     customer: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     at_destinations: Mapping[str, int] = field(default_factory=dict)
+    left: Sequence[str] = ()
     finished: Sequence[str] = ()
     done: bool = False
 
@@ -79,7 +82,7 @@ def forget(hub: Hub, query: str, *, reason: str, actor: str = "", dry_run: bool 
         finished = [] if dry_run else _finish(hub)
         try:
             with hub.warehouse() as engine:
-                person, counts = _look(hub, engine, query)
+                person, counts, left = _look(hub, engine, query)
         except ConfigError as error:
             if error.code == "profile_unknown" and finished:
                 return ForgetReport(finished=finished, done=True)
@@ -88,12 +91,13 @@ def forget(hub: Hub, query: str, *, reason: str, actor: str = "", dry_run: bool 
             customer=person.customers[0] if person.customers else "",
             counts=counts,
             at_destinations=pushed_of(hub.store.database, person),
+            left=left,
             finished=finished,
         )
         if not dry_run:
             erasure = hub.store.forgotten.begin(person, counts, reason=reason, actor=actor)
             crash_point("forget.noted")
-            _carry_out(hub, erasure)
+            report.left = _carry_out(hub, erasure)
             report.done = True
         return report
 
@@ -127,8 +131,8 @@ def _undisturbed(hub: Hub) -> Iterator[None]:
         yield
 
 
-def _look(hub: Hub, engine: Engine, query: str) -> tuple[Person, dict[str, int]]:
-    """Whom it is about, and how many rows there are by place."""
+def _look(hub: Hub, engine: Engine, query: str) -> tuple[Person, dict[str, int], list[str]]:
+    """Whom it is about, how many rows there are by place, and what will be left."""
     person = find_person(hub, engine, query)
     counts, packages = _in_warehouse(engine, person), []
     with forgotten(engine, clear_marks(person)):
@@ -139,13 +143,15 @@ def _look(hub: Hub, engine: Engine, query: str) -> tuple[Person, dict[str, int]]
                     packages.append(package.id)
                     place = f"packages.{package.record}"
                     counts[place] = counts.get(place, 0) + found
+    kept = cut_connections(hub, person, trial=True)
     for where, found_there in (
         ("snapshots.", found_in_snapshots(hub, person)),
         ("store.", find_in_store(hub.store.database, person)),
         ("", found_in_plans(hub, person)),
+        ("connections.", kept.counts),
     ):
         counts |= {f"{where}{name}": count for name, count in found_there.items()}
-    return replace(person, packages=packages), counts
+    return replace(person, packages=packages), counts, kept.failed + left_over(hub, person, kept.folders)
 
 
 def _in_warehouse(engine: Engine, person: Person) -> dict[str, int]:
@@ -167,8 +173,12 @@ def _derived(engine: Engine) -> Iterator[tuple[str, str]]:
             yield table, where
 
 
-def _carry_out(hub: Hub, erasure: Erasure) -> None:
+def _carry_out(hub: Hub, erasure: Erasure) -> list[str]:
+    """Clear place after place; return what is left."""
     person = hub.store.forgotten.person(erasure)
+    # First of all, so that no read of now takes a message that waits.
+    kept = cut_connections(hub, person)
+    crash_point("forget.connections")
     with hub.warehouse() as engine:
         _cut_packages(hub, engine, person)
         crash_point("forget.packages")
@@ -189,7 +199,9 @@ def _carry_out(hub: Hub, erasure: Erasure) -> None:
     erase_person(hub.store.database, person)
     crash_point("forget.store")
     hub.store.database.compact()
-    hub.store.forgotten.finish(erasure, person.customers[0] if person.customers else "")
+    left = kept.failed + left_over(hub, person, kept.folders)
+    hub.store.forgotten.finish(erasure, person.customers[0] if person.customers else "", left)
+    return left
 
 
 def _cut_packages(hub: Hub, engine: Engine, person: Person) -> None:

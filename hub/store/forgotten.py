@@ -130,9 +130,15 @@ class Forgotten:
         held = json.loads(self._open(erasure.sealed or b""))
         return replace(Person(**held), records=[(place, own) for place, own in held["records"]])
 
-    def finish(self, erasure: Erasure, customer: str) -> None:
-        """Note that nothing is left, and who wanted it: the erasure no longer knows whom it was about."""
-        detail = {"erasure": erasure.id, "reason": erasure.reason, "counts": erasure.counts}
+    def finish(self, erasure: Erasure, customer: str, left: Sequence[str] = ()) -> None:
+        """Note that it is done, and who wanted it: the erasure no longer knows whom it was about.
+
+        Args:
+            erasure: which.
+            customer: the customer's id.
+            left: places that a person has to look after; they name nobody.
+        """
+        detail = {"erasure": erasure.id, "reason": erasure.reason, "counts": erasure.counts, "left": list(left)}
         with self._database.write() as session:
             if self._database.is_sqlite:
                 session.execute(text("PRAGMA secure_delete = ON"))

@@ -12,10 +12,16 @@ from typing import Any, Final
 
 __all__ = ["Logins"]
 
+_NEXT: Final = (
+    "(SELECT coalesce(max(change), 0) + 1 FROM (SELECT change FROM logins UNION ALL SELECT change FROM gone))"
+)
+"""A number that no row ever had: readers have come past those of rows that are gone."""
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS logins (
   openid TEXT PRIMARY KEY, unionid TEXT, phone TEXT, seen_at INTEGER NOT NULL, change INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS logins_in_order ON logins (change);
+CREATE TABLE IF NOT EXISTS gone (change INTEGER NOT NULL);
+CREATE TRIGGER IF NOT EXISTS number_stays AFTER DELETE ON logins BEGIN INSERT INTO gone VALUES (OLD.change); END;
 """
 
 
@@ -49,7 +55,7 @@ class Logins:
             phone: handed over by a tap; with the country's number for foreign ones.
         """
         self._db.execute(
-            "INSERT INTO logins VALUES (?, ?, ?, ?, (SELECT coalesce(max(change), 0) + 1 FROM logins))"
+            f"INSERT INTO logins VALUES (?, ?, ?, ?, {_NEXT})"
             " ON CONFLICT (openid) DO UPDATE SET unionid = coalesce(excluded.unionid, unionid),"
             " phone = coalesce(excluded.phone, phone), change = excluded.change"
             " WHERE coalesce(excluded.unionid, unionid) IS NOT unionid OR coalesce(excluded.phone, phone) IS NOT phone",

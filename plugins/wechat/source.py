@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Final
 
 from hub.errors import HubError
@@ -92,6 +93,14 @@ class WechatSource(Source):
     def check(self) -> Sequence[Check]:
         """Try the credential and each permission with one small call."""
         return checks(self._client, self._settings, self.runtime.now())
+
+    def kept_folders(self) -> Sequence[Path]:
+        """The connection's folder: pushed messages, log-ins, which messages were sent."""
+        folder = data_folder(self._settings, self.runtime)
+        if not self._settings.is_official:
+            # A file of an older version learns to remember the last number before a row may go.
+            Logins(folder).close()
+        return [folder]
 
     def close(self) -> None:
         """Close the connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from hub.errors import HubError, RowError
@@ -69,6 +70,10 @@ class WecomSource(Source):
     def check(self) -> Sequence[Check]:
         """Try the credential and each permission with one small call."""
         return checks(self._client)
+
+    def kept_folders(self) -> Sequence[Path]:
+        """The connection's folder: callbacks, digests of what was given, counts of mass messages."""
+        return [data_folder(self._settings, self.runtime)]
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hub.errors import HubError
@@ -89,6 +90,10 @@ class WeimobSource(Source):
 
     def _guides(self, state: State) -> Iterator[Page]:
         return CatalogueReader(self._merchant).guides(state)
+
+    def kept_folders(self) -> Sequence[Path]:
+        """The connection's folder: pushed messages, and who is known."""
+        return [data_folder(self.config, self.runtime)]
 
     def close(self) -> None:
         """Close connections and files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from hub.errors import HubError
@@ -82,6 +83,11 @@ class YouzanSource(Source):
 
     def _staff(self, state: State) -> Iterator[Page]:
         return CatalogueReader(self._shop()).staff(state)
+
+    def kept_folders(self) -> Sequence[Path]:
+        """The folder of pushed messages, where there is one."""
+        spool = spool_of(self.config, self.runtime)
+        return [spool.folder] if spool else []
 
     def close(self) -> None:
         """Close the connections."""

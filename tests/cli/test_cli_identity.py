@@ -97,8 +97,13 @@ def test_forgetting_asks_looks_first_and_leaves_its_mark(ran: Project) -> None:
     assert "warehouse.orders" in trial.out
     assert "would be made anonymous" in trial.out
     assert "15400000001" not in trial.out
+    ran.write(".hub/old.txt", "call 15400000001")
+    named = ran.run("forget", "15400000001", "--reason", "request 7", "--dry-run").out
+    assert "Not cleared: look after it yourself" in named
+    assert "file old.txt: no connection of hub.toml says it is its own; delete it" in named
     done = ran.json("forget", "15400000001", "--reason", "request 7", "--yes", "--actor", "li")
     assert done["done"]
+    assert len(done["left"]) == 1
     assert done["rows"]["warehouse.profiles"] == 1
     assert ran.run("customer", "15400000001").code == 1
     assert ran.run("forget", "15400000001", "--reason", "request 7", "--yes").code == 2

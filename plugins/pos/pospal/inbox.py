@@ -25,6 +25,11 @@ class MessageBox:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._inbox.folder
+
     def add(self, message: Message, received: dt.datetime) -> bool:
         """Keep a message; say whether it was new."""
         return self._inbox.add(asdict(message), received)

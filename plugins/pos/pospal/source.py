@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hub.errors import HubError
@@ -107,6 +108,11 @@ class PospalSource(Source):
 
     def _catalogue(self) -> CatalogueReader:
         return CatalogueReader([self._counters.of(shop) for shop in self.config.shops])
+
+    def kept_folders(self) -> Sequence[Path]:
+        """The folder of pushed messages, where there is one."""
+        inbox = inbox_of(self.config, self.runtime.base)
+        return [inbox.folder] if inbox else []
 
     def close(self) -> None:
         """Close the connections."""

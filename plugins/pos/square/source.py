@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from hub.errors import HubError
@@ -55,6 +56,11 @@ class SquareSource(Source):
             Stream("points", Event, reader.points, title=Title("积分流水", "Loyalty events")),
             Stream("stores", Store, reader.stores, full, title=Title("门店", "Locations")),
         ]
+
+    def kept_folders(self) -> Sequence[Path]:
+        """The folder of pushed events, where there is one."""
+        inbox = inbox_of(self.config, self.runtime.base)
+        return [inbox.folder] if inbox else []
 
     def close(self) -> None:
         """Close the connections."""
