@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = ["RHYTHM", "articles", "choices", "customer_lines", "goods_days"]
 
 _KEY = "hash(connection, product_id, barcode, name, category, coalesce(kind IN ('item', 'set'), false))"
 
 
-def articles() -> str:
+def articles(price_bands: Sequence[float] = ()) -> str:
     """Return every way an article stands on lines: ``article`` (its number), ``product`` (name), ``category``, ``brand``, ``code``.
 
     Beside them ``good`` and ``category_no``, numbers of products and categories in the order of their names; ``goods`` tells
-    what is sold from fees and the parts of a set.
+    what is sold from fees and the parts of a set. ``tags`` and ``price_band`` (by list price) are the catalogue's.
+
+    Args:
+        price_bands: list prices from which the band is middle, high; without them the thirds of each category's products.
     """
     return f"""
         SELECT *, row_number() OVER (ORDER BY key)::INTEGER AS article,
                CASE WHEN goods AND product IS NOT NULL THEN dense_rank() OVER (ORDER BY product)::INTEGER END AS good,
                CASE WHEN category IS NOT NULL THEN dense_rank() OVER (ORDER BY category)::INTEGER END AS category_no
         FROM (
-            SELECT l.key, l.goods, coalesce(p.name, l.name) AS product, coalesce(p.category, l.category) AS category, p.brand,
+            SELECT l.key, l.goods, coalesce(p.name, l.name) AS product, coalesce(p.category, l.category) AS category, p.brand, p.tags, p.price_band,
                    coalesce(l.product_id, l.barcode, l.name) AS code, l.name
             FROM (SELECT {_KEY} AS key, any_value(connection) AS connection, any_value(product_id) AS product_id,
                          any_value(barcode) AS barcode, any_value(name) AS name, any_value(category) AS category,
                          coalesce(any_value(kind) IN ('item', 'set'), false) AS goods FROM order_lines GROUP BY key) AS l
-            LEFT JOIN products AS p ON p.connection = l.connection AND p.source_id = l.product_id)"""
+            LEFT JOIN ({_priced(price_bands)}) AS p ON p.connection = l.connection AND p.source_id = l.product_id)"""
+
+
+def _priced(bands: Sequence[float]) -> str:
+    """The catalogue with the band that a list price falls into; fewer than three products make no thirds."""
+    if bands:
+        middle, high = bands
+        band = f"CASE WHEN list_price >= {high!r} THEN 'high' WHEN list_price >= {middle!r} THEN 'middle' WHEN list_price > 0 THEN 'low' END"
+        return f"SELECT *, {band} AS price_band FROM products"
+    return """
+        SELECT * EXCLUDE (cheaper, alike), CASE WHEN list_price > 0 AND alike >= 3
+               THEN ['low', 'middle', 'high'][1 + (3 * cheaper // alike)::INTEGER] END AS price_band
+        FROM (SELECT *, rank() OVER (PARTITION BY category, list_price > 0 ORDER BY list_price) - 1 AS cheaper,
+                     count(*) OVER (PARTITION BY category, list_price > 0) AS alike FROM products)"""
 
 
 def choices() -> str:

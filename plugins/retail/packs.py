@@ -26,6 +26,7 @@ _PET: Final = (
     ("dog_food", 30.0, ("狗粮", "犬粮", "dog food")),
     ("cat_litter", 20.0, ("猫砂", "cat litter")),
 )
+_STYLES: Final = ("通勤", "休闲", "商务", "运动", "街头", "复古", "甜美", "简约", "国风")
 _TEA_SLOTS: Final = {
     "breakfast": [6, 10],
     "noon": [10, 14],
@@ -81,7 +82,7 @@ PACKS: Final[Mapping[str, Mapping[str, Any]]] = {
             "frequency": [2, 3, 5, 8],
             "monetary": [500, 1500, 4000, 10000],
         },
-        "preference": {"half_life_days": 180},
+        "preference": {"half_life_days": 180, "styles": _STYLES},
         "care": {"season_days": 14},
     },
     # 母婴: the baby's month; a child that has outgrown the range is a natural exit.

@@ -7,25 +7,47 @@ prior). Weights are whole millionths, so that sums do not depend on the order of
 from __future__ import annotations
 
 from plugins.retail.lines import RHYTHM, goods_days
-from plugins.retail.rules import PreferenceRules, RuleSet
+from plugins.retail.rules import PreferenceRules, RuleSet, literal
 
 __all__ = ["KINDS", "goods", "habits", "hours", "numbered", "payments", "preferred", "products", "shares", "units"]
 
 KINDS = ("category", "brand", "taste")
+"""Passes over the lines; that of brands finds styles and price bands too, that of tastes sizes."""
 
 
-def things(kind: str) -> str:
-    """Return which things of a kind an article or a choice stands for: ``article`` or ``choice``, and ``thing``."""
+def things(kind: str, rules: PreferenceRules) -> str:
+    """Return what articles or choices stand for: ``article`` or ``choice``, ``kind``, and ``thing``.
+
+    Args:
+        kind: a pass of :data:`KINDS`.
+        rules: what is a size, what a style.
+    """
     if kind == "taste":
-        return "SELECT DISTINCT choice, unnest(options) AS thing FROM choices"
-    return f"SELECT article, {kind} AS thing FROM articles WHERE goods AND product IS NOT NULL AND {kind} IS NOT NULL"
+        size = f"regexp_full_match(upper(thing), {literal(rules.sizes)})"
+        return f"""SELECT DISTINCT choice, CASE WHEN {size} THEN 'size' ELSE 'taste' END AS kind, thing
+            FROM (SELECT choice, unnest(options) AS thing FROM choices)"""
+    goods = "FROM articles WHERE goods AND product IS NOT NULL"
+    if kind == "category":
+        return f"SELECT article, 'category' AS kind, category AS thing {goods} AND category IS NOT NULL"
+    found = [
+        f"SELECT article, '{name}' AS kind, {name} AS thing {goods} AND {name} IS NOT NULL"
+        for name in ("brand", "price_band")
+    ]
+    if rules.styles:
+        words = ", ".join(literal(style) for style in rules.styles)
+        told = "lower(concat_ws(' ', category, product, array_to_string(tags, ' ')))"
+        found.append(
+            f"""SELECT article, 'style', style FROM (SELECT * {goods}), (SELECT unnest([{words}]) AS style)
+                WHERE contains({told}, lower(style))"""
+        )
+    return " UNION ALL ".join(found)
 
 
-def shares() -> str:
-    """Return the chain's share of every category, brand and taste, before the day ``taste_until``."""
+def shares(rules: PreferenceRules) -> str:
+    """Return the chain's share of every thing among those of its kind, before the day ``taste_until``."""
     parts = [
-        f"""SELECT '{kind}' AS kind, thing, sum(quantity) AS quantity FROM sold
-            JOIN ({things(kind)}) USING ({_by(kind)}) GROUP BY thing HAVING sum(quantity) > 0"""
+        f"""SELECT kind, thing, sum(quantity) AS quantity FROM sold
+            JOIN ({things(kind, rules)}) USING ({_by(kind)}) GROUP BY kind, thing HAVING sum(quantity) > 0"""
         for kind in KINDS
     ]
     return f"""
@@ -71,9 +93,9 @@ def _only_goods(kind: str) -> str:
     return "JOIN articles USING (article) WHERE good IS NOT NULL" if kind == "taste" else ""
 
 
-def numbered(kind: str) -> str:
-    """Return :func:`things` with their numbers in the order of their names."""
-    return f"SELECT *, dense_rank() OVER (ORDER BY thing)::INTEGER AS no FROM ({things(kind)})"
+def numbered(kind: str, rules: PreferenceRules) -> str:
+    """Return :func:`things` with their numbers in the order of their kinds and names."""
+    return f"SELECT *, dense_rank() OVER (ORDER BY kind, thing)::INTEGER AS no FROM ({things(kind, rules)})"
 
 
 def goods(rules: PreferenceRules, today: str) -> str:
@@ -92,18 +114,22 @@ def preferred(rules: PreferenceRules) -> str:
     """Return the things whose index is high enough, and the favourite product."""
     shared = ", ".join(
         f"""shared_{kind} AS (
-            SELECT u.customer, u.weight, u.often, n.name, s.share FROM taste_units_{kind} AS u
-            JOIN (SELECT DISTINCT no, thing AS name FROM taste_{kind}) AS n ON n.no = u.thing
-            JOIN taste_shares AS s ON s.kind = '{kind}' AND s.thing = n.name)"""
+            SELECT u.customer, u.weight, u.often, n.kind, n.name, s.share FROM taste_units_{kind} AS u
+            JOIN (SELECT DISTINCT no, kind, thing AS name FROM taste_{kind}) AS n ON n.no = u.thing
+            JOIN taste_shares AS s ON s.kind = n.kind AND s.thing = n.name)"""
         for kind in KINDS
     )
     judged = " UNION ALL ".join(
-        f"""SELECT customer, '{kind}' AS kind, name AS thing,
+        f"""SELECT customer, kind, name AS thing,
                    (weight::DOUBLE / 1e6 + {rules.prior!r} * share) / (total + {rules.prior!r}) / share * 100 AS index
-            FROM shared_{kind} JOIN (SELECT customer, sum(weight)::DOUBLE / 1e6 AS total FROM shared_{kind} GROUP BY customer) USING (customer)
-            WHERE often"""
+            FROM shared_{kind} JOIN (
+                SELECT customer, kind, sum(weight)::DOUBLE / 1e6 AS total FROM shared_{kind} GROUP BY customer, kind
+            ) USING (customer, kind) WHERE often"""
         for kind in KINDS
     )
+    picked = [_pick("category", place, f"pref_category_{place}") for place in (1, 2, 3)]
+    picked += [_pick(kind, 1, f"pref_{kind}") for kind in ("brand", "taste", "size", "style", "price_band")]
+    picked += [_pick("taste", 2, "pref_taste_2"), *(_index(kind) for kind in INDICES)]
     return f"""
         WITH {shared},
         judged AS ({judged}
@@ -111,11 +137,7 @@ def preferred(rules: PreferenceRules) -> str:
             SELECT *, row_number() OVER (PARTITION BY customer, kind ORDER BY index DESC, thing) AS place FROM judged
             WHERE round(index, 6) >= {rules.index!r}
         ), liked AS (
-            SELECT customer, {_pick("category", 1, "pref_category_1")}, {_pick("category", 2, "pref_category_2")},
-                   {_pick("category", 3, "pref_category_3")},
-                   any_value(round(index, 1)) FILTER (kind = 'category' AND place = 1) AS pref_category_index,
-                   {_pick("brand", 1, "pref_brand")}, {_pick("taste", 1, "pref_taste")}, {_pick("taste", 2, "pref_taste_2")}
-            FROM ranked GROUP BY customer
+            SELECT customer, {", ".join(picked)} FROM ranked GROUP BY customer
         ), goods AS (SELECT DISTINCT good, product FROM articles WHERE good IS NOT NULL)
         SELECT * FROM liked FULL JOIN (
             SELECT customer, product AS favourite_product FROM taste_products JOIN goods USING (good) WHERE place = 1
@@ -124,6 +146,14 @@ def preferred(rules: PreferenceRules) -> str:
 
 def _pick(kind: str, place: int, name: str) -> str:
     return f"any_value(thing) FILTER (kind = '{kind}' AND place = {place}) AS {name}"
+
+
+INDICES = ("category", "brand", "taste", "size", "style", "price_band")
+"""Kinds whose first preference is told with its index."""
+
+
+def _index(kind: str) -> str:
+    return f"any_value(round(index, 1)) FILTER (kind = '{kind}' AND place = 1) AS pref_{kind}_index"
 
 
 def habits(rules: RuleSet, today: str) -> str:

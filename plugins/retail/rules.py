@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Literal, Self
@@ -174,7 +175,34 @@ class PreferenceRules(_Part):
     min_purchases: int = Field(default=3, ge=1, description="Purchases of a thing below which nothing is preferred.")
     habit_share: float = Field(default=0.5, gt=0, le=1, description="Share of visits that makes a habit.")
     habit_visits: int = Field(default=5, ge=1, description="Visits below which there is no habit.")
+    sizes: str = Field(
+        default=r"\d?X{0,3}[SML]|均码|FREE|(超大|特大|大|中|小)[杯份]|\d{2,3}(/\d{2,3}[A-H]?)?(码|CM|ML)?|\d{2}[A-H]",
+        description="Regular expression of choices that are sizes, in capital letters; all others are tastes.",
+    )
+    styles: tuple[str, ...] = Field(
+        default=(), description="Words of styles; a product is of those in its tags, category or name."
+    )
+    price_bands: tuple[float, ...] = Field(
+        default=(),
+        description="List prices from which a product's band is middle, high; none: thirds of its category's products.",
+    )
     omni_days: int = Field(default=180, ge=1, description="Days within which two channels make omnichannel.")
+
+    @field_validator("sizes")
+    @classmethod
+    def _expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        return value
+
+    @field_validator("price_bands")
+    @classmethod
+    def _two(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if value and (len(value) != 2 or not 0 < value[0] < value[1]):
+            raise ValueError("give two rising prices, or none")
+        return value
 
 
 class LoyaltyRules(_Part):
@@ -334,6 +362,11 @@ class RuleSet(ScorerConfig):
         """Name and fingerprint: ``tea@1f3a9c02``; another parameter makes another version."""
         text = json.dumps(self.model_dump(mode="json", exclude={"name"}), sort_keys=True, separators=(",", ":"))
         return f"{self.name or self.trade}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def literal(text: str) -> str:
+    """Return a text of the rules as SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def in_slot(hour: int, span: tuple[int, int]) -> bool:

@@ -95,7 +95,7 @@ class Retail(Scorer):
             "customer_days": customer_days(),
             "own_dates": own_dates(rules, inputs.business_date),
             "busy_days": busy_days(rules.visit_minutes),
-            "articles": lines.articles(),
+            "articles": lines.articles(rules.preference.price_bands),
             "choices": lines.choices(),
             "customer_lines": lines.customer_lines(),
             "customer_features": customer_features(rules, inputs.today),

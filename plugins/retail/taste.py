@@ -19,6 +19,13 @@ def _trait(name: str, zh: str, en: str, description: str, null_rule: str = _FEW)
     return Trait(name, TraitType.TEXT, Title(zh, en), "", description, null_rule)
 
 
+def _confidence(kind: str, zh: str, en: str) -> Trait:
+    title = Title(f"{zh}偏好指数", f"Index of the {en}")
+    name = "pref_category_1" if kind == "category" else f"pref_{kind}"
+    words = f"Share of the customer / share of the chain × 100, for {name}."
+    return Trait(f"pref_{kind}_index", TraitType.NUMBER, title, "100 = chain", words, _FEW)
+
+
 class Taste(Scorer):
     """Preferences against the chain's average, habits, reminders and lists of products."""
 
@@ -29,10 +36,13 @@ class Taste(Scorer):
         _trait("pref_category_1", "偏好品类", "Preferred category", "Category with the highest index among those bought often enough."),
         _trait("pref_category_2", "偏好品类(二)", "Second category", "The next one."),
         _trait("pref_category_3", "偏好品类(三)", "Third category", "The next one."),
-        Trait("pref_category_index", TraitType.NUMBER, Title("品类偏好指数", "Index of the category"), "100 = chain", "Share of the customer / share of the chain × 100, for pref_category_1.", _FEW),
         _trait("pref_brand", "偏好品牌", "Preferred brand", "Brand with the highest index."),
-        _trait("pref_taste", "偏好口味", "Preferred taste", "Choice on the order line (sugar, ice, size …) with the highest index."),
+        _trait("pref_taste", "偏好口味", "Preferred taste", "Choice on the order line (sugar, ice, topping, colour …) with the highest index; sizes apart."),
         _trait("pref_taste_2", "偏好口味(二)", "Second taste", "The next one."),
+        _trait("pref_size", "偏好尺码", "Preferred size", "Choice that is a size (大杯, XL, 38 …) with the highest index."),
+        _trait("pref_style", "偏好风格", "Preferred style", "Style of the rule set's words with the highest index, by tags, category and name of the product."),
+        _trait("pref_price_band", "偏好价格带", "Preferred price band", "low, middle or high list price within the category (or by the rule set's amounts), with the highest index.", _FEW + ", or list prices are not known"),
+        *(_confidence(kind, zh, en) for kind, zh, en in (("category", "品类", "category"), ("brand", "品牌", "brand"), ("taste", "口味", "taste"), ("size", "尺码", "size"), ("style", "风格", "style"), ("price_band", "价格带", "price band"))),
         _trait("favourite_product", "最爱商品", "Favourite product", "Product with the most recency-weighted units.", "never bought a product"),
         _trait("pref_daypart", "偏好时段", "Preferred part of the day", "Slot of the rule set with at least half of the visits."),
         _trait("pref_weekpart", "偏好工作日/周末", "Weekday or weekend", "weekday or weekend, with at least half of the visits."),
@@ -58,7 +68,7 @@ class Taste(Scorer):
         first = f"DATE '{inputs.business_date.replace(day=1).isoformat()}'"
         return {
             "taste_until": f"SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END AS day FROM purchases",
-            "taste_shares": preferences.shares(),
+            "taste_shares": preferences.shares(inputs.settings["retail"].preference),
             "taste_pace": lists.pace(),
             "taste_pairs": lists.pairs(),
         }
@@ -67,7 +77,7 @@ class Taste(Scorer):
         """Return recency-weighted units of each customer and thing."""
         rules: RuleSet = inputs.settings["retail"]
         return {
-            **{f"taste_{kind}": preferences.numbered(kind) for kind in preferences.KINDS},
+            **{f"taste_{kind}": preferences.numbered(kind, rules.preference) for kind in preferences.KINDS},
             **{
                 f"taste_units_{kind}": preferences.units(rules.preference, inputs.today, kind)
                 for kind in preferences.KINDS
