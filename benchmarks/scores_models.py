@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scores_groups import groups_found
 from scores_recommendations import Ints, Recommended, by_true_tastes, codes_of, recommended, sold_on
 
 from hub.simulation.world import World
@@ -43,6 +44,7 @@ SELLING = ("pos", "youzan", "weimob", "miniprogram")
 TEA_ACTIVE, TEA_SLEEPING, UCI_ACTIVE = 30, 60, 91
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PURPOSE = {"purpose": "benchmark"}
+VISIT = ["customer", "day", "hour", "channel", "net", "given"]
 
 
 @dataclass
@@ -68,10 +70,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Sales:
-    """Purchase days, and who bought which product on which day."""
+    """Purchase days, who bought which product on which day, and orders with their hour and channel."""
 
     daily: Daily
     lines: pd.DataFrame
+    visits: pd.DataFrame
 
 
 def simulated(world: World) -> tuple[Sales, pd.DataFrame]:
@@ -99,7 +102,9 @@ def simulated(world: World) -> tuple[Sales, pd.DataFrame]:
     bought["product"] = pd.Index(codes_of(world)).get_indexer(bought["product_id"].astype(str))
     truth = world.truth.people.select(["person_id", "left_at"]).to_pandas().set_index("person_id").reindex(ids)
     daily = daily_of(code, sold["day"].to_numpy(), sold["net"].to_numpy(), sold["given"].to_numpy())
-    return Sales(daily, bought[["customer", "day", "product"]]), truth.reset_index()
+    sold["hour"] = sold["happened_at"].dt.tz_convert(str(world.start.tzinfo)).dt.hour
+    sold["channel"] = np.where(sold["platform"] == "pos", "store", "online")
+    return Sales(daily, bought[["customer", "day", "product"]], sold[VISIT]), truth.reset_index()
 
 
 def uci(path: Path) -> Sales:
@@ -114,7 +119,12 @@ def uci(path: Path) -> Sales:
             "product": pd.factorize(rows["StockCode"], sort=True)[0],
         }
     )
-    return Sales(daily_of(lines["customer"], day, (rows["Quantity"] * rows["UnitPrice"]).to_numpy()), lines)
+    net = (rows["Quantity"] * rows["UnitPrice"]).to_numpy()
+    sold = lines.assign(receipt=rows["InvoiceNo"].to_numpy(), hour=pd.to_datetime(rows["InvoiceDate"]).dt.hour.to_numpy(), net=net)  # fmt: skip
+    visits = sold.groupby(["customer", "receipt", "day"], as_index=False).agg(
+        hour=("hour", "first"), net=("net", "sum")
+    )
+    return Sales(daily_of(lines["customer"], day, net), lines, visits.assign(channel="online", given=0.0)[VISIT])
 
 
 def learn_value(daily: Daily, day: int) -> Value:
@@ -245,6 +255,17 @@ def attainable_figures(report: Report, name: str, asked: Recommended, truth: Int
     report.tell(name, "recall@5 / that of best-sellers", f"{fives:.2f}", "≥ 1.6", met=fives >= 1.6)
 
 
+def group_figures(report: Report, name: str, sales: Sales, day: int, *, needed: bool) -> None:
+    """Groups of like customers: stable, none too large or too small. Where no number of groups is, none are told."""
+    found = groups_found(sales.visits, day)
+    if found is None:
+        report.tell(name, "groups: two halves agree on them (adjusted Rand index)", "none told: below 0.75", "≥ 0.75", met=False if needed else None)  # fmt: skip
+        return
+    agreement, largest, smallest = (found[key] for key in ("agreement", "largest", "smallest"))
+    report.tell(name, "groups: two halves agree on them (adjusted Rand index)", f"{found['groups']} groups, {agreement:.2f}", "≥ 0.75", met=agreement >= 0.75)  # fmt: skip
+    report.tell(name, "groups: largest, smallest", f"{largest:.0%}, {smallest:.0%}", "≤ 50 %, ≥ 5 %", met=largest <= 0.5 and smallest >= 0.05)  # fmt: skip
+
+
 def chain_part(report: Report, people: int) -> None:
     world = World.generate(people=people, seed=7, days=3 * YEAR)
     sales, truth = simulated(world)
@@ -257,6 +278,7 @@ def chain_part(report: Report, people: int) -> None:
     asked = recommended(sales.lines, day, sold_on(world, 2 * YEAR))
     tastes = by_true_tastes(world, truth["person_id"].to_numpy(np.int64), sales.lines, day, 10)
     attainable_figures(report, name, asked, tastes, recommendation_figures(report, name, asked))
+    group_figures(report, name, sales, day, needed=True)
 
 
 def uci_part(report: Report, path: Path) -> None:
@@ -268,6 +290,7 @@ def uci_part(report: Report, path: Path) -> None:
         ratios.append(value_figures(report, name, sales.daily, end - back, 91, held=True))
         churn_figures(report, name, sales.daily, end - back, UCI_ACTIVE, shifted=True)
         timing_figures(report, name, sales.daily, end - back)
+        group_figures(report, name, sales, end - back, needed=False)
     visits, value = (float(np.mean(part)) for part in zip(*ratios, strict=True))
     report.tell(
         "UCI, mean of the three", "visits: RMSE / that of BG/NBD", f"{visits:.3f}", "≤ 0.95", met=visits <= 0.95
