@@ -95,9 +95,7 @@ def _shown(field: str, value: str) -> str:
 def _show(screen: Screen, found: list[dict[str, Any]], titles: tuple[Mapping[str, Trait], Mapping[str, str]]) -> None:
     if not found:
         screen.line("No customer of the current snapshot has this phone, number or id.")
-        screen.line(
-            "A placeholder, and a number of the shops or their staff, lead to nobody: `hub identity report` counts those."
-        )
+        screen.line("A placeholder or a shop's own number leads to nobody: hub identity report")
     elif len(found) == 1:
         _show_one(screen, found[0], *titles)
     else:

@@ -95,7 +95,7 @@ def _advice(found: Explanation, facts: Facts, language: str) -> list[str]:
     """What would change the decision, each said once."""
     topics = dict.fromkeys(_topic(one) for one in found.reasons)
     told = [ADVICE[topic][language] for topic in topics if topic in ADVICE]
-    if found.together and found.besides:
+    if found.besides and "shared_contact" in topics:
         told.append(ADVICE["besides"][language])
     if not found.together and not facts.model and {"nothing", "several_people"} & set(topics):
         told.append(ADVICE["no_model"][language])

@@ -133,6 +133,8 @@ def _show_preview(screen: Screen, document: dict[str, Any]) -> None:
 
 
 def _show_report(screen: Screen, found: IdentityReport) -> None:
+    from identity.words import KIND_WORDS
+
     screen.facts(
         {
             "Customers": found.customers,
@@ -149,6 +151,16 @@ def _show_report(screen: Screen, found: IdentityReport) -> None:
     screen.heading("Largest")
     screen.table(("Customer", ">Profiles"), found.largest, empty="None.")
     screen.heading("Values that never link")
-    screen.table(("Kind", "Because", ">Values"), found.blocked, empty="None.")
+    blocked = [(KIND_WORDS.get(kind, {"en": kind})["en"], _meaning(why), count) for kind, why, count in found.blocked]
+    screen.table(("Kind", "Because", ">Values"), blocked, empty="None.")
     screen.heading("Joins refused")
-    screen.table(("Rule", ">Joins"), sorted(found.refused.items()), empty="None.")
+    refused = [(rule, _meaning(rule), count) for rule, count in sorted(found.refused.items())]
+    screen.table(("Rule", "Because", ">Joins"), refused, empty="None.")
+    screen.line("Why two are one or are not: hub explain A B")
+
+
+def _meaning(rule: str) -> str:
+    """What a rule is about, in words."""
+    from identity.words import RULE_WORDS, VALUE_WORDS
+
+    return {**RULE_WORDS, **VALUE_WORDS}.get(rule, {"en": rule})["en"]

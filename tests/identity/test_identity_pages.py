@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from identity_frames import phone
-from page_cases import CASES, page
+from page_cases import CASES, decided, held, page, person
 
 GUIDE = Path(__file__).parents[2] / "docs" / "why-one.md"
 
@@ -110,6 +112,34 @@ def test_the_page_says_why_and_what_to_do(name: str) -> None:
     for sentence in SAID[name]:
         assert sentence in text
     assert SAID_IN_CHINESE.get(name, "") in page(CASES[name], "zh")
+
+
+def test_a_second_thing_in_common_is_told_but_not_the_digits_of_the_same_phone() -> None:
+    case = CASES["one phone on two platforms"]
+    card = [held(key, "card_no", "88000001", "till", "issued") for key in ("pos:1001", "youzan:77")]
+    both = page(replace(case, ids=[*case.ids, *card]))
+    assert "share the card number 880***01 (issued by the platform)" in both
+    assert "Besides:\n- pos:1001 and youzan:77 share the phone 154****0001" in both
+    alike = page(replace(case, people=[person("pos:1001", "王芳"), person("youzan:77", "王芳")]))
+    assert "Besides" not in alike
+
+
+def test_a_decision_about_many_pairs_is_told_once_with_the_pair_that_was_asked_about() -> None:
+    case = CASES["taken apart by hand"]
+    more = pa.concat_tables(
+        [
+            decided("cannot_link", "mini:5", "youzan:77", "mother and daughter"),
+            *([case.decided] if case.decided else []),
+        ]
+    )
+    known = held("mini:5", "unionid", "oNeW4x9kXO", "brand", "issued")
+    other = held("pos:1001", "unionid", "oNeW4x9kXO", "brand", "issued")
+    text = page(replace(case, people=[*case.people, person("mini:5")], ids=[*case.ids, known, other], decided=more))
+    assert text.count("a person said that") == 1
+    assert (
+        "pos:1001 and youzan:77 are not one (li, 2026-08-25: mother and daughter), and of 1 more pairs of theirs"
+        in text
+    )
 
 
 @pytest.mark.parametrize("language", PARTS)
