@@ -75,9 +75,9 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
             if scope.everybody:
                 report.left_out = orders_left_out(engine, day, hub.settings.zone, hub.settings.hub.day_cutoff, valid)
             report.scorers = _run_scorers(hub, engine, scorers, moment, day, scope)
-        _gather(engine, scorers, scope)
+        parts = _gathered(engine, scorers, scope)
         with engine.transaction():
-            report.changed = _replace_traits(engine)
+            report.changed = _replace_traits(engine, parts)
             _keep_population(engine, scope)
             keep_scope(hub, engine, scope)
             engine.execute("DELETE FROM _progress WHERE stage = 'score'")
@@ -269,8 +269,8 @@ def _require_columns(scorer: Scorer, columns: list[str]) -> None:
         )
 
 
-def _gather(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope) -> None:
-    """``new_traits``: customers with the traits of every scorer; everybody, or the touched if no scorer saw the others."""
+def _gathered(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope) -> list[str]:
+    """Customers with the traits of every scorer, as SQL for some at a time; everybody, or the touched if no scorer saw the others."""
     partly = not scope.everybody and scope.per_customer == set(scorers)
     if not partly:
         for name in scope.per_customer:
@@ -279,13 +279,14 @@ def _gather(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope) -
         f", {quoted(f'score_{name}')}.{quoted(trait.name)}" for name, kind in scorers.items() for trait in kind.traits
     )
     whom = "customers SEMI JOIN touched USING (customer_id)" if partly else "customers"
-    for number, part in enumerate(_parts(engine)):
+    found = []
+    for part in _parts(engine):
         joins = "".join(
             f" LEFT JOIN (FROM {quoted(f'score_{name}')} WHERE {part}) AS {quoted(f'score_{name}')} USING (customer_id)"
             for name in scorers
         )
-        into = "INSERT INTO new_traits" if number else "CREATE OR REPLACE TEMP TABLE new_traits AS"
-        engine.execute(f"{into} SELECT customer_id{columns} FROM (SELECT customer_id FROM {whom} WHERE {part}){joins}")
+        found.append(f"SELECT customer_id{columns} FROM (SELECT customer_id FROM {whom} WHERE {part}){joins}")
+    return found
 
 
 def _parts(engine: Engine) -> list[str]:
@@ -303,13 +304,26 @@ def _fill_up(engine: Engine, scorer: type[Scorer]) -> None:
     )
 
 
-def _replace_traits(engine: Engine) -> int:
-    """Replace the wide traits table where it differs; say for how many customers."""
+def _fill(engine: Engine, table: str, parts: list[str]) -> None:
+    for part in parts:
+        engine.execute(f"INSERT INTO {table} {part}")
+
+
+def _replace_traits(engine: Engine, parts: list[str]) -> int:
+    """Replace the wide traits table where it differs; say for how many customers.
+
+    Args:
+        engine: the warehouse.
+        parts: the traits as they are now, as :func:`_gathered` gives them.
+    """
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE new_traits AS {parts[0]} LIMIT 0")
     columns = engine.columns("new_traits")
     if engine.columns("traits") != columns:
         engine.execute("DROP TABLE traits")
         engine.execute("CREATE TABLE traits AS FROM new_traits")
+        _fill(engine, "traits", parts)
         return int(engine.value("SELECT count(*) FROM traits"))
+    _fill(engine, "new_traits", parts)
     listed = ", ".join(map(quoted, columns))
     engine.execute("CREATE OR REPLACE TEMP TABLE moved AS FROM new_traits LIMIT 0")
     for part in _parts(engine):
