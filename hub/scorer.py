@@ -112,7 +112,8 @@ class Inputs:
     in few narrow columns, looked up once: ``receipt`` (a number), ``order_key`` (``hash(connection, source_id)``), ``customer``,
     ``business_date``, ``ordered_at``, ``hour`` (local), ``refund``, ``channel``, ``shop`` (a number), ``net_amount``,
     ``discount_amount``, ``with_coupon``.
-    Lines and tenders have ``receipt`` and ``customer`` too.
+    Lines and tenders have ``receipt`` and ``customer`` too. ``any_lines`` are the lines and maybe those of other orders, without
+    whose they are: quicker to read where it only matters what there is to buy.
 
     Beside them the relations of :meth:`Scorer.population` and :meth:`Scorer.tables`, this scorer's own and those of the scorers it needs, and the traits of
     the scorers it needs as ``score_NAME``.

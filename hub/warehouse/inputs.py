@@ -82,6 +82,7 @@ def only_touched(engine: Engine) -> None:
     engine.execute("CREATE OR REPLACE VIEW scoring.inputs.purchases AS FROM scoring.inputs.purchases_found")
     for name in ("purchases", "order_lines", "order_tenders", "events", "feedback"):
         _set_aside(engine, name, f"touched_{name}")
+    engine.execute("CREATE OR REPLACE VIEW scoring.inputs.any_lines AS FROM scoring.inputs.order_lines")
 
 
 def _set_aside(engine: Engine, name: str, table: str) -> None:
@@ -133,6 +134,7 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders, as
             FROM main.orders AS o JOIN scoring.inputs.purchases AS p ON p.receipt = o.rowid
             JOIN scoring.inputs.people AS b USING (customer)""",
         "order_lines": f"SELECT i.*, {of_orders.format('orders_lines')}",
+        "any_lines": "FROM main.orders_lines",
         "order_tenders": f"SELECT i.*, {of_orders.format('orders_tenders')}",
         "events": happened("events"),
         "feedback": happened("feedback"),

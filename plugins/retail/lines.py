@@ -27,7 +27,7 @@ def articles(price_bands: Sequence[float] = ()) -> str:
                    coalesce(l.product_id, l.barcode, l.name) AS code, l.name
             FROM (SELECT {_KEY} AS key, any_value(connection) AS connection, any_value(product_id) AS product_id,
                          any_value(barcode) AS barcode, any_value(name) AS name, any_value(category) AS category,
-                         coalesce(any_value(kind) IN ('item', 'set'), false) AS goods FROM order_lines GROUP BY key) AS l
+                         coalesce(any_value(kind) IN ('item', 'set'), false) AS goods FROM any_lines GROUP BY key) AS l
             LEFT JOIN ({_priced(price_bands)}) AS p ON p.connection = l.connection AND p.source_id = l.product_id)"""
 
 
@@ -47,7 +47,7 @@ def _priced(bands: Sequence[float]) -> str:
 def choices() -> str:
     """Return every combination of choices (sugar, ice, size): ``choice`` (its number), ``options`` and them as one ``text``."""
     return """SELECT key, options, array_to_string(options, '/') AS text, row_number() OVER (ORDER BY key)::INTEGER AS choice
-        FROM (SELECT hash(options) AS key, any_value(options) AS options FROM order_lines GROUP BY key)"""
+        FROM (SELECT hash(options) AS key, any_value(options) AS options FROM any_lines GROUP BY key)"""
 
 
 def customer_lines() -> str:
