@@ -59,7 +59,7 @@ def _within(today: str, days: int, before: int = 0) -> str:
     return f"business_date >= {today} - {days + before} AND business_date < {today} - {before}"
 
 
-def customer_features(rules: RuleSet, today: str) -> str:
+def customer_features(rules: RuleSet, today: str, only: str = "") -> str:
     """Return the ``SELECT`` that makes ``customer_features`` from ``customer_days`` and ``busy_days``; its columns are :data:`FEATURES`.
 
     Only customers with at least one purchase have a row. A window of n days is the n business days before ``today``.
@@ -67,6 +67,7 @@ def customer_features(rules: RuleSet, today: str) -> str:
     Args:
         rules: the chain's rule set.
         today: the business date of as_of as a SQL literal.
+        only: a join that narrows the customers.
     """
     window = _within(today, rules.rfm.window_days)
     stages = rules.stages
@@ -76,7 +77,7 @@ def customer_features(rules: RuleSet, today: str) -> str:
             SELECT d.*, orders > 0 AS bought, coalesce(b.visits, least(orders, 1)) AS visits,
                    (business_date - lag(business_date) OVER w)::INTEGER AS gap,
                    row_number() OVER w AS nth, count(*) OVER whole AS n, max(business_date) OVER whole AS final_day{_staying(stages)}
-            FROM customer_days AS d LEFT JOIN busy_days AS b USING (customer, business_date){_own_days(stages)}
+            FROM {f"(FROM customer_days {only})" if only else "customer_days"} AS d LEFT JOIN busy_days AS b USING (customer, business_date){_own_days(stages)}
             WINDOW w AS (PARTITION BY customer, orders > 0 ORDER BY business_date),
                    whole AS (PARTITION BY customer, orders > 0 ORDER BY business_date
                              ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)

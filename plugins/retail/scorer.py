@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from hub.scorer import Inputs, Scorer, Suggestion, Trait, TraitType, ValidOrders
 from hub.titles import Title
 from plugins.retail import layers, lines, rfm
+from plugins.retail.by_shop import by_rules, sets_of, who_is_by
 from plugins.retail.daily import busy_days, customer_days
 from plugins.retail.exits import exit_days
 from plugins.retail.features import customer_features
 from plugins.retail.gaps import suggestions
 from plugins.retail.lifecycle import lifecycle
-from plugins.retail.rules import OrderRules, RuleSet
+from plugins.retail.rules import OrderRules, RuleSet, literal
 from plugins.retail.staying import own_dates, slips
 
 __all__ = ["Retail"]
@@ -83,10 +84,12 @@ class Retail(Scorer):
 
     def population(self, inputs: Inputs) -> Mapping[str, str]:
         """Return the month's cut points, in quantile mode."""
-        rules: RuleSet = inputs.config
-        if rules.rfm.mode == "fixed":
-            return {}
-        return {"rfm_month": _buyers_of_the_month(inputs), "rfm_cut_points": rfm.cut_points(rules.rfm, "rfm_month")}
+        found = {}
+        for number, rules in sets_of(inputs.config).items():
+            if rules.rfm.mode == "quantile":
+                found[f"rfm_month_{number}"] = _buyers_of_the_month(inputs, rules, number)
+                found[f"rfm_cut_points_{number}"] = rfm.cut_points(rules.rfm, f"rfm_month_{number}")
+        return found
 
     def tables(self, inputs: Inputs) -> Mapping[str, str]:
         """Return the customer × day table, the feature table made from it, and the lines."""
@@ -98,7 +101,8 @@ class Retail(Scorer):
             "articles": lines.articles(rules.preference.price_bands),
             "choices": lines.choices(),
             "customer_lines": lines.customer_lines(),
-            "customer_features": customer_features(rules, inputs.today),
+            **({"rules_by": who_is_by(rules)} if rules.shops else {}),
+            "customer_features": by_rules(rules, lambda some, only, _: customer_features(some, inputs.today, only)),
         }
 
     def rule_version(self, config: RuleSet) -> str:
@@ -117,49 +121,54 @@ class Retail(Scorer):
 
     def score(self, inputs: Inputs) -> str:
         """Return one pass over the feature table."""
-        rules: RuleSet = inputs.config
-        slipping = slips(rules.stages, "last_day")
-        base = f"""(SELECT c.customer_id AS id, f.* EXCLUDE (customer), x.* EXCLUDE (customer_id)
-            FROM people AS c LEFT JOIN customer_features AS f USING (customer)
-            LEFT JOIN ({exit_days(rules.exit)}) AS x USING (customer_id))"""
-        cuts = ", rfm_cut_points" if rules.rfm.mode == "quantile" else ""
-        measured = f"(SELECT *, {rfm.measures(rules.rfm)} FROM {base})"
-        scored = f"(SELECT *, {rfm.scores(rules.rfm)} FROM {measured}{cuts})"
-        return f"""
-            SELECT id AS customer_id, '{rules.version}' AS rule_version,
-                   first_day AS first_order_date, last_day AS last_order_date, orders_life, n_days AS n_purchases,
-                   visits_life, net_life AS net_value_life, rfm_r_days, rfm_f, rfm_m,
-                   rfm_r_score, rfm_f_score, rfm_m_score, {rfm.code(rules.rfm)} AS rfm_code,
-                   days_window > 0 AND rfm_m <= 0 AS rfm_m_negative, {rfm.weighted(rules)},
-                   {layers.class8(rules)} AS rfm_class8, lifecycle_stage, stage_since, stage_prev,
-                   coalesce(n_days = 1 AND tenure > {rules.stages.new}, false) AS one_time_buyer,
-                   CASE WHEN recency <= {slipping} THEN {slipping} + 1 - recency END AS days_to_sleeping,
-                   {layers.value_layer(rules)} AS value_layer, {layers.tea_segment(rules.tea)} AS tea_segment,
-                   {layers.at_risk(rules)} AS at_risk_rule, second_day - first_day AS second_purchase_days,
-                   {layers.second_window(rules)} AS second_window_closing,
-                   net_365 AS spend_365d, (net_life::DOUBLE / orders_life)::DECIMAL(18,4) AS basket_value,
-                   round(value_cv10, 6) AS basket_cv, {layers.spend_band(rules)} AS spend_band,
-                   CASE WHEN net_life + discount_life > 0 AND net_life >= 0
-                        THEN round(discount_life::DOUBLE / (net_life + discount_life)::DOUBLE, 6) END AS discount_share,
-                   round(coupon_orders_life / orders_life, 6) AS discount_dependence,
-                   gap_median AS gap_median_days, round(gap_last3 / gap_earlier, 6) AS gap_ratio,
-                   {_holdout(rules, inputs)} AS global_holdout
-            FROM ({lifecycle(rules, scored, inputs.today)})"""
+        return by_rules(inputs.config, lambda rules, only, number: _scored(inputs, rules, only, number))
 
 
-def _holdout(rules: RuleSet, inputs: Inputs) -> str:
-    """A lot drawn from the customer's id, the salt and the year: a share of the first 32 bits of its hash."""
+def _scored(inputs: Inputs, rules: RuleSet, only: str, number: int) -> str:
+    """The traits of the customers of one rule set."""
+    slipping = slips(rules.stages, "last_day")
+    base = f"""(SELECT c.customer_id AS id, f.* EXCLUDE (customer), x.* EXCLUDE (customer_id)
+        FROM (FROM people {only}) AS c LEFT JOIN customer_features AS f USING (customer)
+        LEFT JOIN ({exit_days(rules.exit)}) AS x USING (customer_id))"""
+    cuts = f", rfm_cut_points_{number}" if rules.rfm.mode == "quantile" else ""
+    measured = f"(SELECT *, {rfm.measures(rules.rfm)} FROM {base})"
+    scored = f"(SELECT *, {rfm.scores(rules.rfm)} FROM {measured}{cuts})"
+    return f"""
+        SELECT id AS customer_id, {literal(rules.version)} AS rule_version,
+               first_day AS first_order_date, last_day AS last_order_date, orders_life, n_days AS n_purchases,
+               visits_life, net_life AS net_value_life, rfm_r_days, rfm_f, rfm_m,
+               rfm_r_score, rfm_f_score, rfm_m_score, {rfm.code(rules.rfm)} AS rfm_code,
+               days_window > 0 AND rfm_m <= 0 AS rfm_m_negative, {rfm.weighted(rules)},
+               {layers.class8(rules)} AS rfm_class8, lifecycle_stage, stage_since, stage_prev,
+               coalesce(n_days = 1 AND tenure > {rules.stages.new}, false) AS one_time_buyer,
+               CASE WHEN recency <= {slipping} THEN {slipping} + 1 - recency END AS days_to_sleeping,
+               {layers.value_layer(rules)} AS value_layer, {layers.tea_segment(rules.tea)} AS tea_segment,
+               {layers.at_risk(rules)} AS at_risk_rule, second_day - first_day AS second_purchase_days,
+               {layers.second_window(rules)} AS second_window_closing,
+               net_365 AS spend_365d, (net_life::DOUBLE / orders_life)::DECIMAL(18,4) AS basket_value,
+               round(value_cv10, 6) AS basket_cv, {layers.spend_band(rules)} AS spend_band,
+               CASE WHEN net_life + discount_life > 0 AND net_life >= 0
+                    THEN round(discount_life::DOUBLE / (net_life + discount_life)::DOUBLE, 6) END AS discount_share,
+               round(coupon_orders_life / orders_life, 6) AS discount_dependence,
+               gap_median AS gap_median_days, round(gap_last3 / gap_earlier, 6) AS gap_ratio,
+               {_holdout(inputs)} AS global_holdout
+        FROM ({lifecycle(rules, scored, inputs.today)})"""
+
+
+def _holdout(inputs: Inputs) -> str:
+    """A lot drawn from the customer's id, the salt and the year: a share of the first 32 bits of its hash; one for the chain."""
+    rules: RuleSet = inputs.config
     salt = f"{rules.engagement.holdout_salt}:{inputs.business_date.year}:".replace("'", "''")
     limit = round(rules.engagement.holdout_share * 2**32)
     return f"CAST('0x' || left(md5('{salt}' || id), 8) AS BIGINT) < {limit}"
 
 
-def _buyers_of_the_month(inputs: Inputs) -> str:
-    """Measures of everybody who had bought by the first day of as_of's month; of all buyers in a chain's first month."""
-    rules: RuleSet = inputs.config
+def _buyers_of_the_month(inputs: Inputs, rules: RuleSet, number: int) -> str:
+    """Measures of everybody under a rule set who had bought by the first day of as_of's month; of all buyers in a chain's first month."""
     first = f"DATE '{inputs.business_date.replace(day=1).isoformat()}'"
     day = f"(SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END FROM purchases)"
-    features = customer_features(rules, "(SELECT day FROM month_begin)")
+    only = f"SEMI JOIN (FROM rules_by WHERE rules = {number}) USING (customer)" if inputs.config.shops else ""
+    features = customer_features(rules, "(SELECT day FROM month_begin)", only)
     return f"""
         WITH month_begin AS (SELECT {day} AS day),
         customer_days AS (FROM ({customer_days()}) WHERE business_date < (SELECT day FROM month_begin)),

@@ -68,7 +68,7 @@ def own_dates(rules: RuleSet, today: dt.date) -> str:
         rules: they say whether there are occasions, and which events tell of family dates.
         today: the business date of as_of.
     """
-    if rules.stages.basis != "occasion":
+    if all(some.stages.basis != "occasion" for some in (rules, *map(rules.of_shops, rules.shops))):
         return "SELECT NULL::INTEGER AS customer, NULL::DATE[] AS own_days WHERE false"
     years = f"range({today.year - _YEARS}, {today.year + 3})"
     types = ", ".join("'" + name.replace("'", "''") + "'" for name in rules.engagement.family_dates) or "NULL"

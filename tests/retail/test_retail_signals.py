@@ -161,3 +161,13 @@ def test_a_member_s_anniversary_is_the_local_day_of_registration(till: Till) -> 
     till.engine.execute("UPDATE customers SET registered_at = TIMESTAMPTZ '2024-04-05 06:30:00+08'")
     found = till.traits(also=(Member,))["anna"]
     assert (found["next_occasion"], found["next_occasion_date"]) == ("member_anniversary", dt.date(2026, 4, 5))
+
+
+@pytest.mark.parametrize(("shop", "risky"), [("S1", False), ("S2", True)])
+def test_who_of_high_value_is_at_risk_is_said_by_the_own_shop_s_rules(till: Till, shop: str, *, risky: bool) -> None:
+    till.take(*(bought(f"t{n}", 20 + n) for n in range(3)))
+    till.engine.execute(f"UPDATE customers SET belonging_store_id = '{shop}'")
+    forecast = _forecast("SELECT 'anna' AS customer_id, 'A', 'high'")
+    small = {"name": "small", "stores": ["S2"], "value": {"high": 2}}
+    found = till.traits(also=(Taste, Signals, forecast, AtRisk), trade="tea", shops=[small])["anna"]
+    assert found["at_risk_high_value"] is risky

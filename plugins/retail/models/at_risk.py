@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
 from plugins.retail.layers import came_often, spent_much
-from plugins.retail.rules import RuleSet
+from plugins.retail.rules import RuleSet, literal
 
 __all__ = ["AtRisk"]
 
@@ -36,8 +38,17 @@ class AtRisk(Scorer):
                    CASE WHEN risky THEN concat_ws('; ', CASE WHEN slipping THEN 'slipping: no visit for ' || rfm_r_days || ' days' END,
                         churn_reasons_en, signals_en) END AS at_risk_reasons_en
             FROM (
-                SELECT *, coalesce((slipping OR churn_band = 'high') AND {came_often(rules)}
-                       AND ({spent_much(rules)} OR clv_tier = 'A'), false) AS risky
+                SELECT *, coalesce((slipping OR churn_band = 'high') AND {_of(rules, came_often)}
+                       AND ({_of(rules, spent_much)} OR clv_tier = 'A'), false) AS risky
                 FROM (SELECT *, coalesce(lifecycle_stage = 'slipping', false) AS slipping
                       FROM people JOIN score_retail USING (customer_id) LEFT JOIN score_forecast USING (customer_id)
                       LEFT JOIN score_signals USING (customer_id) LEFT JOIN customer_features USING (customer)))"""
+
+
+def _of(rules: RuleSet, condition: Callable[[RuleSet], str]) -> str:
+    """A condition by the rule set of the shop that a customer belongs to."""
+    own = " ".join(
+        f"WHEN rule_version = {literal(some.version)} THEN {condition(some)}"
+        for some in map(rules.of_shops, rules.shops)
+    )
+    return f"CASE {own} ELSE {condition(rules)} END" if own else condition(rules)
