@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from hub.cli.answer import Answer
 from hub.cli.session import Session, perform
@@ -36,9 +37,22 @@ _COMMON = {
 }  # fmt: skip
 
 
-def group(name: str, summary: str, panel: str) -> typer.Typer:
-    """Make a command that only holds sub-commands."""
-    found = typer.Typer(name=name, help=summary, no_args_is_help=True)
+def group(name: str, summary: str, panel: str, *, default: str = "") -> typer.Typer:
+    """Make a command that only holds sub-commands.
+
+    Args:
+        name: the command.
+        summary: what it is for.
+        panel: heading in ``hub --help``.
+        default: the sub-command that is meant when none is named; the help is shown if there is none.
+    """
+
+    class Group(TyperGroup):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            names_none = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+            return super().parse_args(ctx, [default, *args] if default and names_none else args)
+
+    found = typer.Typer(name=name, help=summary, no_args_is_help=not default, cls=Group)
     app.add_typer(found, rich_help_panel=panel)
     return found
 

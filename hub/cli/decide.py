@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["accept", "list_", "merge", "refuse", "unmerge"]
 
-_review = group("review", "Joins that wait for a person: list, accept, refuse.", MEND)
+_review = group("review", "Joins that wait for a person: list, accept, refuse.", MEND, default="list")
 
 _REASON = typer.Option("--reason", "-r", help="Why; kept with the decision and shown in explanations.")
 _ACTOR = typer.Option("--actor", help="Who decides; the user of this machine unless given.")

@@ -59,6 +59,9 @@ def test_other_rules_are_tried_before_they_hold(ran: Project) -> None:
 
 def test_an_empty_queue_says_so_and_an_unknown_item_is_refused(ran: Project) -> None:
     assert "Nothing waits" in ran.run("review", "list").out
+    assert ran.run("review").out == ran.run("review", "list").out
+    assert ran.json("review") == {"waiting": 0, "items": []}
+    assert "accept" in ran.run("review", "--help").out
     refused = ran.run("review", "accept", "abc", "--reason", "x", "--json")
     assert (refused.code, refused.document["error"]["code"]) == (2, "review_unknown")
 
