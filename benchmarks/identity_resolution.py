@@ -90,6 +90,7 @@ class Chain:
             pq.read_table(folder / f"{name}.parquet") for name in ("profiles", "identifiers", "own")
         )
         rules = identity.Rules(own={"phone": frozenset(own["phone"].to_pylist())})
+        pa.default_memory_pool().release_unused()  # reading Parquet needs twice what is read
         return cls(profiles, identifiers, rules, folder / "truth.parquet")
 
 

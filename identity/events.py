@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from identity.tables import INSTANT
 from identity.workspace import Workspace
@@ -45,34 +47,64 @@ def tell_events(work: Workspace, at: dt.datetime, rules_version: str) -> pa.Tabl
         at: time of the run.
         rules_version: of the rules it was made with.
     """
+    _find_moves(work)
+    _decide_fates(work)
+    moves = work.table('SELECT "from", "to", profile FROM move ORDER BY ALL')
+    flows, lists = _flows(moves)
+    work.put(flow_arrow=flows)
+    work.view(
+        "flow",
+        """SELECT flow.*, fate."into", fate.ended, named.origin FROM flow_arrow AS flow
+           LEFT JOIN fate ON fate.customer = flow."from" LEFT JOIN named ON named.customer = flow."to" """,
+    )
+    work.view("told", _TOLD)
+    _find_reasons(work)
+    events = work.table(
+        f"""SELECT told.event, told.customer, told.other, coalesce(told.flow, {flows.num_rows}) AS flow, tie_kind.reason
+            FROM told LEFT JOIN tie_kind
+              ON tie_kind.event = told.event AND tie_kind.customer = told.customer
+             AND tie_kind.other IS NOT DISTINCT FROM told.other
+            ORDER BY told.event, told.customer, told.other"""
+    )
+    added = {
+        "profiles": lists.take(events["flow"].combine_chunks()),
+        "at": pa.repeat(pa.scalar(at, INSTANT), events.num_rows),
+        "rules_version": pa.repeat(rules_version, events.num_rows),
+    }
+    return pa.table({name: added[name] if name in added else events[name] for name in EVENTS.names}).cast(EVENTS)
+
+
+def _flows(moves: pa.Table) -> tuple[pa.Table, pa.ListArray]:
+    """One row for each (from, to) of moves in that order, with its number, and by that number the list of its profiles.
+
+    The lists are slices: a database that gathers them keeps every one in pieces. The last, empty, belongs to no flow.
+    """
+    count = moves.num_rows
+    begins = np.ones(count, np.bool_)
+    if count > 1:
+        ids = [moves[side].fill_null("") for side in ("from", "to")]  # no customer's id is empty
+        begins[1:] = np.logical_or.reduce(
+            [np.asarray(pc.not_equal(one.slice(1), one.slice(0, count - 1))) for one in ids]
+        )
+    starts = np.flatnonzero(begins)
+    ends = pa.array(np.append(starts, [count, count]), pa.int32())
+    lists = pa.ListArray.from_arrays(ends, moves["profile"].combine_chunks())
+    numbers = pa.array(np.arange(len(starts), dtype=np.int32))
+    return moves.select(["from", "to"]).take(pa.array(starts)).append_column("no", numbers), lists
+
+
+def _find_moves(work: Workspace) -> None:
+    """Relation ``move``: profiles whose customer is another one than before, null before or after where there is none."""
+    if not work.count("old_member"):
+        # A first run moves everybody from nowhere: another copy of all there is would be its peak of memory.
+        work.view("move", 'SELECT profile, NULL::VARCHAR AS "from", customer AS "to" FROM new_member')
+        return
     work.make(
         "move",
         """SELECT coalesce(new.profile, old.profile) AS profile, old.customer AS "from", new.customer AS "to"
            FROM old_member AS old FULL JOIN new_member AS new ON new.profile = old.profile
            WHERE old.customer IS DISTINCT FROM new.customer""",
     )
-    _decide_fates(work)
-    work.make(
-        "flow",
-        """SELECT move."from", move."to", list(profile ORDER BY profile) AS profiles, any_value(fate."into") AS "into",
-                  any_value(fate.ended) AS ended, any_value(named.origin) AS origin
-           FROM move LEFT JOIN fate ON fate.customer = move."from" LEFT JOIN named ON named.customer = move."to"
-           GROUP BY move."from", move."to" """,
-    )
-    work.view("told", _TOLD)
-    _find_reasons(work)
-    events = work.table(
-        """SELECT told.*, tie_kind.reason FROM told LEFT JOIN tie_kind
-             ON tie_kind.event = told.event AND tie_kind.customer = told.customer
-            AND tie_kind.other IS NOT DISTINCT FROM told.other
-           ORDER BY told.event, told.customer, told.other"""
-    )
-    count = events.num_rows
-    times = pa.array([at] * count, INSTANT)
-    table = events.append_column("at", times).append_column(
-        "rules_version", pa.array([rules_version] * count, pa.string())
-    )
-    return table.select(EVENTS.names).cast(EVENTS)
 
 
 def _decide_fates(work: Workspace) -> None:
@@ -99,20 +131,21 @@ _TOLD = """
                 WHEN origin = 'new' THEN 'split'
                 WHEN origin = 'regained' THEN 'unmerged'
                 ELSE 'reassigned' END AS event,
-           coalesce("to", "from") AS customer, CASE WHEN "to" IS NOT NULL THEN "from" END AS other, profiles
+           coalesce("to", "from") AS customer, CASE WHEN "to" IS NOT NULL THEN "from" END AS other, flow.no AS flow
     FROM flow
     LEFT JOIN (SELECT DISTINCT "to" AS customer FROM flow WHERE "from" IS NOT NULL) AS taken ON taken.customer = flow."to"
     UNION ALL
-    SELECT 'retired', customer, NULL, [] FROM fate WHERE ended AND "into" IS NULL"""
-"""SQL: the events without their reasons."""
+    SELECT 'retired', customer, NULL, NULL FROM fate WHERE ended AND "into" IS NULL"""
+"""SQL: the events without their reasons; ``flow`` is the number of the list of their profiles."""
 
 
 def _find_reasons(work: Workspace) -> None:
     """Table ``tie_kind``: the strongest kind of evidence between profiles that moved and those they came to."""
     work.make(
         "moved",
-        """SELECT event, customer, other, unnest(profiles) AS profile FROM told
-           WHERE event IN ('merged', 'assigned', 'reassigned')""",
+        """SELECT told.event, told.customer, told.other, move.profile
+           FROM (FROM told WHERE event IN ('merged', 'assigned', 'reassigned')) AS told
+           JOIN move ON move."to" = told.customer AND move."from" IS NOT DISTINCT FROM told.other""",
     )
     if not work.count("moved"):
         # A first run moves nobody, and the joins below would still read all there is.

@@ -77,6 +77,7 @@ def name_groups(work: Workspace, new_ids: IdSource) -> None:
         """SELECT *, 'kept' AS origin FROM kept UNION ALL SELECT *, 'regained' FROM regained
            UNION ALL SELECT *, 'new' FROM issued""",
     )
+    work.drop("overlap", "simple", "contested", "kept", "unnamed", "regained", "fresh", "issued")
 
 
 _CONTESTED = """

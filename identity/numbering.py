@@ -64,7 +64,7 @@ def number_evidence(work: Workspace) -> None:
     work.make(
         "space",
         """SELECT spaces.*, kind.tier, kind.priority, kind.per_customer, kind.account
-           FROM spaces_arrow AS spaces JOIN kind USING (kind)""",
+           FROM v_spaces AS spaces JOIN kind USING (kind)""",
     )
     keys = work.table("SELECT profile FROM p ORDER BY no")["profile"].combine_chunks()
     carried = {
@@ -138,20 +138,22 @@ def _distinct(codes: _Codes) -> tuple[_Codes, _Codes]:
 
 
 def _keep_values(work: Workspace, numbered: _Numbered, target: str) -> None:
-    work.put(spaces_arrow=numbered.spaces, values_arrow=numbered.values)
-    work.make(
+    """The texts stay where Arrow has them: no table of the database repeats them."""
+    work.put(**{f"{target}_spaces": numbered.spaces, f"{target}_arrow": numbered.values})
+    work.view(
         target,
-        """SELECT found.no, spaces.kind, spaces.scope, found.value, found.carriers, found.pattern
-           FROM values_arrow AS found JOIN spaces_arrow AS spaces ON spaces.no = found.space""",
+        f"""SELECT found.no, spaces.kind, spaces.scope, found.value, found.carriers, found.pattern
+            FROM {target}_arrow AS found JOIN {target}_spaces AS spaces ON spaces.no = found.space""",
     )
-    work.forget("values_arrow")
 
 
 def drop_blocked(work: Workspace) -> None:
     """Take the values that ``value_state`` blocks out of ``v`` and ``l``."""
-    work.make(
-        "blocked_no",
-        "SELECT v.no FROM v SEMI JOIN (FROM value_state WHERE state = 'blocked') AS state USING (kind, scope, value)",
-    )
-    if work.count("blocked_no"):
-        work.run("DELETE FROM l WHERE value IN (FROM blocked_no); DELETE FROM v WHERE no IN (FROM blocked_no)")
+    blocked = work.table(
+        "SELECT v.no FROM v SEMI JOIN (FROM value_state WHERE state = 'blocked') AS state USING (kind, scope, value)"
+    )["no"]
+    if len(blocked):
+        values = work.given("v_arrow")
+        work.put(blocked_no=pa.table({"no": blocked}))
+        work.put(v_arrow=values.filter(pc.invert(pc.is_in(values["no"], blocked.combine_chunks()))))
+        work.run("DELETE FROM l WHERE value IN (FROM blocked_no)")

@@ -14,7 +14,7 @@ __all__ = ["refused_rows"]
 _REFUSED = """
     SELECT a.profile AS "left", b.profile AS "right", v.kind, v.scope, v.value, refused.rule, bool_or(refused.review) AS review
     FROM refused JOIN p AS a ON a.no = refused."left" JOIN p AS b ON b.no = refused."right"
-    LEFT JOIN v ON v.no = refused.value
+    LEFT JOIN (FROM v WHERE no IN (SELECT value FROM refused)) AS v ON v.no = refused.value
     GROUP BY ALL"""
 
 
