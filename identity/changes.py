@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -44,25 +45,35 @@ class Change:
         return not (len(self.removed) or len(self.added))
 
 
+_SMALL = 500_000
+"""Rows of all tables below which they are compared side by side; more would be in memory all at once."""
+
+
 def differences(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]) -> dict[str, Change]:
     """The changes that turn the state tables ``before`` into ``after``, by name."""
-    with Workspace() as work:
-        return {name: _difference(work, name, before[name], after[name]) for name in SCHEMAS}
+    small = sum(table.num_rows for side in (before, after) for table in side.values()) < _SMALL
+    with Workspace() as work, ThreadPoolExecutor(max_workers=2 if small else 1) as pool:
+        found = pool.map(lambda name: _difference(work, name, before[name], after[name]), SCHEMAS)
+        return dict(zip(SCHEMAS, found, strict=True))
 
 
 def _difference(work: Workspace, name: str, old: pa.Table, new: pa.Table) -> Change:
     key = list(KEYS[name])
     if old.num_rows == 0 or old.equals(new):
         return Change(KEYS[name], old.slice(0, 0).select(key), new if old.num_rows == 0 else new.slice(0, 0))
-    work.put(old=old, new=new)
-    alone = work.table(
-        """SELECT * EXCLUDE (is_new), any_value(is_new) AS is_new
-           FROM (SELECT *, true AS is_new FROM new UNION ALL SELECT *, false FROM old)
-           GROUP BY ALL HAVING min(is_new) = max(is_new)"""
-    )
+    with work.beside() as own:
+        own.put(old=old, new=new)
+        alone = own.table(_ALONE)
     removed = alone.filter(pc.invert(alone["is_new"])).select(key)
     added = alone.filter(alone["is_new"]).select(SCHEMAS[name].names).cast(SCHEMAS[name])
     return Change(KEYS[name], removed.group_by(key).aggregate([]), added)
+
+
+_ALONE = """
+    SELECT * EXCLUDE (is_new), any_value(is_new) AS is_new
+    FROM (SELECT *, true AS is_new FROM new UNION ALL SELECT *, false FROM old)
+    GROUP BY ALL HAVING min(is_new) = max(is_new)"""
+"""SQL: the rows that stand on one side only."""
 
 
 def apply_changes(tables: Mapping[str, pa.Table], changes: Mapping[str, Change]) -> dict[str, pa.Table]:

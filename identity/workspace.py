@@ -20,10 +20,14 @@ _ALONE_BELOW = 500_000
 class Workspace:
     """Arrow tables in under a name, SQL over them, Arrow tables out. Use as a context manager."""
 
-    def __init__(self) -> None:
-        self.connection = duckdb.connect(":memory:")
-        # Results must not depend on the order rows are read in, so nothing is paid for keeping it.
-        self.connection.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET threads = 1")
+    def __init__(self, beside: Workspace | None = None) -> None:
+        if beside is None:
+            self.connection = duckdb.connect(":memory:")
+            # Results must not depend on the order rows are read in, so nothing is paid for keeping it.
+            self.connection.execute("SET GLOBAL preserve_insertion_order = false; SET threads = 1")
+        else:
+            self.connection = beside.connection.cursor()
+        self.connection.execute("SET TimeZone = 'UTC'")
         self._rows = 0
         self._given: dict[str, pa.Table] = {}
 
@@ -34,6 +38,10 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.connection.close()
+
+    def beside(self) -> Workspace:
+        """Another workspace on the same database, for another thread, with tables of its own."""
+        return Workspace(self)
 
     def put(self, **tables: pa.Table) -> None:
         """Make Arrow tables visible to SQL under their argument names, without copying them."""
