@@ -68,12 +68,13 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
         _require_free_names(scorers, engine)
         create_views(engine, hub.settings.identity.open_platform)
         valid = valid_orders(hub, scorers)
-        with scoring_inputs(engine, moment, hub.settings.zone, hub.settings.hub.day_cutoff, valid) as day:
+        chain = (hub.settings.zone, hub.settings.hub.day_cutoff)
+        with scoring_inputs(engine, moment, *chain, valid, everybody=False) as day:
             scope = scope_of(hub, engine, scorers, day)
-            if scope.per_customer != set(scorers):
+            if scope.everybody or scope.per_customer != set(scorers):
                 settle(engine)
             if scope.everybody:
-                report.left_out = orders_left_out(engine, day, hub.settings.zone, hub.settings.hub.day_cutoff, valid)
+                report.left_out = orders_left_out(engine, day, *chain, valid)
             report.scorers = _run_scorers(hub, engine, scorers, moment, day, scope)
         parts = _gathered(engine, scorers, scope)
         with engine.transaction():
@@ -280,7 +281,7 @@ def _gathered(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope)
     )
     whom = "customers SEMI JOIN touched USING (customer_id)" if partly else "customers"
     found = []
-    for part in _parts(engine):
+    for part in _parts(engine, "touched" if partly else "customers"):
         joins = "".join(
             f" LEFT JOIN (FROM {quoted(f'score_{name}')} WHERE {part}) AS {quoted(f'score_{name}')} USING (customer_id)"
             for name in scorers
@@ -289,9 +290,9 @@ def _gathered(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope)
     return found
 
 
-def _parts(engine: Engine) -> list[str]:
-    """Conditions that cut the customers into parts: a row has hundreds of traits, and joining all at once needs all in memory."""
-    parts = max(1, ceil(int(engine.value("SELECT count(*) FROM customers")) / _AT_ONCE))
+def _parts(engine: Engine, table: str) -> list[str]:
+    """Conditions that cut the customers of a table into parts: a row has hundreds of traits, and joining all at once needs all in memory."""
+    parts = max(1, ceil(int(engine.value(f"SELECT count(*) FROM {table}")) / _AT_ONCE))
     return ["true"] if parts == 1 else [f"hash(customer_id) % {parts} = {part}" for part in range(parts)]
 
 
@@ -326,7 +327,7 @@ def _replace_traits(engine: Engine, parts: list[str]) -> int:
     _fill(engine, "new_traits", parts)
     listed = ", ".join(map(quoted, columns))
     engine.execute("CREATE OR REPLACE TEMP TABLE moved AS FROM new_traits LIMIT 0")
-    for part in _parts(engine):
+    for part in _parts(engine, "new_traits"):
         engine.execute(
             f"INSERT INTO moved SELECT {listed} FROM new_traits WHERE {part} EXCEPT "
             f"SELECT {listed} FROM traits SEMI JOIN new_traits USING (customer_id) WHERE {part}"

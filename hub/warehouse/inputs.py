@@ -29,7 +29,13 @@ def business_date_of(instant: dt.datetime, zone: ZoneInfo, cutoff: dt.time) -> d
 
 @contextmanager
 def scoring_inputs(
-    engine: Engine, as_of: dt.datetime, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders = _USUAL
+    engine: Engine,
+    as_of: dt.datetime,
+    zone: ZoneInfo,
+    cutoff: dt.time,
+    valid: ValidOrders = _USUAL,
+    *,
+    everybody: bool = True,
 ) -> Iterator[dt.date]:
     """Make the input views for an ``as_of`` and yield its business date; ``walk_in_keys`` must exist.
 
@@ -37,6 +43,8 @@ def scoring_inputs(
     discounts, minus the refunds of those goods that are known before the day, delivery and deposits excluded. Sales of which
     nothing is left to pay for (fully refunded, or free of charge) are no purchases. A refund that names no original order is a row of its own with a
     negative ``net_amount`` and ``kind`` refund. ``purchases`` are the same orders in few narrow columns.
+
+    Without ``everybody`` the relations hold nobody's facts until :func:`settle` or :func:`only_touched` says whose.
     """
     day = business_date_of(as_of, zone, cutoff)
     warehouse = quoted(str(engine.value("SELECT current_database()")))
@@ -44,7 +52,7 @@ def scoring_inputs(
     try:
         engine.execute("CREATE SCHEMA scoring.inputs")
         engine.execute("CREATE TABLE scoring.inputs.walk_ins AS FROM temp.walk_in_keys")
-        _let_in(engine, "main.customers")
+        _let_in(engine, "main.customers" if everybody else "main.customers WHERE false")
         set_aside(engine)
         for name, sql in _views(day, zone, cutoff, valid, present_aside(engine)).items():
             engine.execute(f"CREATE VIEW scoring.inputs.{name} AS {sql}")
@@ -69,7 +77,8 @@ def _let_in(engine: Engine, customers: str) -> None:
 
 
 def settle(engine: Engine) -> None:
-    """Look the orders of everybody up once, for all that reads them in the rest of the block."""
+    """Let everybody in, and look their orders up once, for all that reads them in the rest of the block."""
+    _let_in(engine, "main.customers")
     _set_aside(engine, "purchases", "purchases_of_all")
 
 
