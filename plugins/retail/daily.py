@@ -13,21 +13,18 @@ def customer_days() -> str:
 
     Columns: ``customer`` (a number, see ``people``), ``business_date``; ``orders`` (valid orders; 0 on a day that saw only a
     refund without an original), ``net_value`` (net of refunds, which are booked on their original order),
-    ``discount_value`` (before refunds), ``coupon_orders`` (orders with a coupon); ``span`` (time from the first order of the
-    day to the last) and ``several_shops``, by which :func:`busy_days` chooses.
+    ``discount_value`` (before refunds), ``coupon_orders`` (orders with a coupon).
     """
     bought = "FILTER (NOT refund)"
     return f"""
         SELECT customer, business_date, count(*) {bought} AS orders, sum(net_amount)::DECIMAL(18,4) AS net_value,
                coalesce(sum(discount_amount) {bought}, 0)::DECIMAL(18,4) AS discount_value,
-               count(*) FILTER (NOT refund AND with_coupon) AS coupon_orders,
-               max(ordered_at) {bought} - min(ordered_at) {bought} AS span,
-               coalesce(min(shop) {bought} <> max(shop) {bought}, false) AS several_shops
+               count(*) FILTER (NOT refund AND with_coupon) AS coupon_orders
         FROM purchases GROUP BY customer, business_date"""
 
 
 def busy_days(visit_minutes: int = 120) -> str:
-    """Return ``customer``, ``business_date`` and ``visits`` of the days with more than one visit possible.
+    """Return ``customer``, ``business_date`` and ``visits`` of the days with more than one visit.
 
     Orders at one shop, each within ``visit_minutes`` of the one before, are one visit. All other purchase days have one.
     """
@@ -35,7 +32,7 @@ def busy_days(visit_minutes: int = 120) -> str:
     return f"""
         SELECT customer, business_date, count(*) FILTER (nth = 1 OR pause > {longest}) AS visits FROM (
             SELECT customer, business_date, row_number() OVER w AS nth, ordered_at - lag(ordered_at) OVER w AS pause
-            FROM purchases SEMI JOIN (FROM customer_days WHERE orders > 1 AND (several_shops OR span > {longest}))
+            FROM purchases SEMI JOIN (FROM customer_days WHERE orders > 1)
             USING (customer, business_date) WHERE NOT refund
             WINDOW w AS (PARTITION BY customer, business_date, shop ORDER BY ordered_at)
-        ) GROUP BY ALL"""
+        ) GROUP BY ALL HAVING visits > 1"""

@@ -74,7 +74,7 @@ class Taste(Scorer):
         }
 
     def tables(self, inputs: Inputs) -> Mapping[str, str]:
-        """Return recency-weighted units of each customer and thing."""
+        """Return recency-weighted units of each customer and thing, and what is counted over all orders: one at a time, to spare memory."""
         rules: RuleSet = inputs.settings["retail"]
         return {
             **{f"taste_{kind}": preferences.numbered(kind, rules.preference) for kind in preferences.KINDS},
@@ -84,6 +84,8 @@ class Taste(Scorer):
             },
             "taste_goods": preferences.goods(rules.preference, inputs.today),
             "taste_products": preferences.products(),
+            "taste_habits": preferences.habits(rules, inputs.today),
+            "taste_payments": preferences.payments(),
         }
 
     def score(self, inputs: Inputs) -> str:
@@ -92,8 +94,8 @@ class Taste(Scorer):
         parts = {
             "customer": (
                 preferences.preferred(rules.preference),
-                preferences.habits(rules, inputs.today),
-                preferences.payments(),
+                "FROM taste_habits",
+                "FROM taste_payments",
                 lists.replenishing(rules.engagement),
                 lists.recommended(),
             ),
