@@ -199,6 +199,10 @@ class Product(Record):
     list_price: Money | None = None
     cost_price: Money | None = None
     on_sale: bool = True
+    stock: Quantity | None = None
+    """Units left in all shops together; None where it is not known."""
+    sold_out_at: tuple[str, ...] = ()
+    """Shops that have none left now."""
     created_at: AwareDatetime | None = None
     tags: tuple[str, ...] = ()
 

@@ -12,7 +12,7 @@ from learning_chain import BEGIN, Purchases, Relations, inputs_of, scored
 
 from hub.scorer import Inputs
 from plugins.retail.models.daily import day_number
-from plugins.retail.models.kept_out import KeptOut
+from plugins.retail.models.kept_out import KeptOut, Shelves
 from plugins.retail.models.recommend import Recommend
 from plugins.retail.rules import RuleSet
 
@@ -54,3 +54,36 @@ def test_places_without_a_product_are_never_left_out() -> None:
     assert left.among(0, best).tolist() == [[True, False, False], [False] * 3, [True, False, False]]
     assert left.among(2, best[:1]).tolist() == [[False, True, False]]
     assert not KeptOut(np.zeros(0, np.int64), np.zeros(0, np.int64), 4).among(0, best).any()
+
+
+def _shelves(few: Inputs, stock: int | None, sold_out_at: list[str]) -> None:
+    assert isinstance(few.arrow, Relations)
+    row = f"SELECT 'P01' AS source_id, '绿茶' AS name, true AS on_sale, {'NULL' if stock is None else stock}::DECIMAL(18,4) AS stock, "
+    few.arrow.add("products", few.arrow(row + f"{sold_out_at}::VARCHAR[] AS sold_out_at"))
+
+
+@pytest.mark.parametrize(
+    ("stock", "sold_out_at", "listed"),
+    [
+        (None, [], True),
+        (5, [], True),
+        (0, [], False),
+        (5, ["S1"], False),
+        (5, ["S0"], True),
+        (None, ["S0", "S1"], False),
+    ],
+)
+def test_what_is_sold_out_in_the_own_shop_is_left_out(
+    few: Inputs, stock: int | None, sold_out_at: list[str], *, listed: bool
+) -> None:
+    # Customer 0 is number 1 of the people and belongs to shop S1.
+    _shelves(few, stock, sold_out_at)
+    assert ("P01" in lists(few, {"trade": "retail"})) is listed
+
+
+def test_customers_of_no_shop_miss_only_what_is_sold_out_everywhere() -> None:
+    sold_out = np.array([[True, False], [False, True]])
+    left = KeptOut(np.zeros(0, np.int64), np.zeros(0, np.int64), 2, Shelves(sold_out, np.array([0, 1, 0])))
+    best = np.array([[0, 1, -1]])
+    assert left.among(0, best).tolist() == [[True, False, False]]
+    assert left.among(1, best).tolist() == [[False, True, False]]

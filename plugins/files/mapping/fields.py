@@ -103,9 +103,10 @@ _PRODUCT = {
     Kind.CODE: "product_id sku_id barcode",
     Kind.TEXT: "name category brand unit",
     Kind.MONEY: "list_price cost_price",
+    Kind.NUMBER: "stock",
     Kind.TIME: "created_at updated_at",
     Kind.FLAG: "on_sale deleted",
-    Kind.LIST: "tags",
+    Kind.LIST: "sold_out_at tags",
 }
 _STORE = {
     Kind.CODE: "store_id number phone parent_id",
