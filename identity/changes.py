@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -45,35 +45,41 @@ class Change:
         return not (len(self.removed) or len(self.added))
 
 
-_SMALL = 500_000
-"""Rows of all tables below which they are compared side by side; more would be in memory all at once."""
-
-
 def differences(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]) -> dict[str, Change]:
     """The changes that turn the state tables ``before`` into ``after``, by name."""
-    small = sum(table.num_rows for side in (before, after) for table in side.values()) < _SMALL
-    with Workspace() as work, ThreadPoolExecutor(max_workers=2 if small else 1) as pool:
-        found = pool.map(lambda name: _difference(work, name, before[name], after[name]), SCHEMAS)
-        return dict(zip(SCHEMAS, found, strict=True))
+    return {name: _difference(name, before[name], after[name]) for name in SCHEMAS}
 
 
-def _difference(work: Workspace, name: str, old: pa.Table, new: pa.Table) -> Change:
+def _difference(name: str, old: pa.Table, new: pa.Table) -> Change:
     key = list(KEYS[name])
-    if old.num_rows == 0 or old.equals(new):
-        return Change(KEYS[name], old.slice(0, 0).select(key), new if old.num_rows == 0 else new.slice(0, 0))
-    with work.beside() as own:
-        own.put(old=old, new=new)
-        alone = own.table(_ALONE)
-    removed = alone.filter(pc.invert(alone["is_new"])).select(key)
-    added = alone.filter(alone["is_new"]).select(SCHEMAS[name].names).cast(SCHEMAS[name])
-    return Change(KEYS[name], removed.group_by(key).aggregate([]), added)
+    if old.num_rows == 0 or new.num_rows == 0:
+        return Change(KEYS[name], old.select(key), new)
+    place = pc.index_in(_keys(new, key), _keys(old, key))
+    was = old.take(place)
+    same = pc.and_(pc.is_valid(place), _equal_rows(new, was))
+    stays = np.zeros(old.num_rows, np.bool_)
+    stays[np.asarray(place.filter(same))] = True
+    return Change(KEYS[name], old.filter(pa.array(~stays)).select(key), new.filter(pc.invert(same)))
 
 
-_ALONE = """
-    SELECT * EXCLUDE (is_new), any_value(is_new) AS is_new
-    FROM (SELECT *, true AS is_new FROM new UNION ALL SELECT *, false FROM old)
-    GROUP BY ALL HAVING min(is_new) = max(is_new)"""
-"""SQL: the rows that stand on one side only."""
+def _keys(table: pa.Table, key: Sequence[str]) -> pa.Array:
+    """Each row's key as one text."""
+    texts = [table[column].cast(pa.string()).combine_chunks() for column in key]
+    if len(texts) == 1:
+        return texts[0]
+    return pc.binary_join_element_wise(*texts, _BETWEEN, null_handling="replace", null_replacement=_NOTHING)
+
+
+_BETWEEN, _NOTHING = "\x1f", "\x00"
+
+
+def _equal_rows(one: pa.Table, other: pa.Table) -> pa.Array:
+    """Whether two tables of the same columns have the same in each row; null is the same as null."""
+    same = pa.array(np.ones(one.num_rows, np.bool_))
+    for left, right in zip(one.columns, other.columns, strict=True):
+        both_null = pc.and_(pc.is_null(left), pc.is_null(right))
+        same = pc.and_(same, pc.or_(pc.equal(left, right).fill_null(False), both_null))  # noqa: FBT003 - pyarrow's signature
+    return same.combine_chunks() if isinstance(same, pa.ChunkedArray) else same
 
 
 def apply_changes(tables: Mapping[str, pa.Table], changes: Mapping[str, Change]) -> dict[str, pa.Table]:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.judge import judge_values
-from identity.numbering import drop_blocked, number_carriers, number_evidence
-from identity.tables import SCHEMAS, State
+from identity.numbering import drop_blocked, number_evidence, number_values
+from identity.tables import State
 from identity.workspace import Workspace
 
 __all__ = ["close_over", "take_everything"]
@@ -55,7 +55,7 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
     _judge_touched(work, before)
     _find_reached(work, before)
     _load_reached(work, before)
-    work.make("value_state", "FROM judged UNION ALL FROM near_state ANTI JOIN touched USING (kind, scope, value)")
+    work.make("value_state", "FROM judged UNION ALL FROM near_state ANTI JOIN touched USING (value)")
     work.make(
         "pairs_now",
         """FROM new_pair UNION ALL
@@ -70,10 +70,9 @@ def _load_reached(work: Workspace, before: State) -> None:
     """Tables ``profile`` and ``link`` as they are now, and what was known of the reached profiles."""
     reached = work.table("FROM reached")["profile"]
     others = work.table("FROM reached ANTI JOIN changed USING (profile)")["profile"]
-    profiles, links, members, history, refusals, pairs = before.find(
+    profiles, links, history, refusals, pairs = before.find(
         ("profiles", "profile", others),
         ("links", "profile", others),
-        ("memberships", "profile", reached),
         ("history", "profile", reached),
         ("refusals", "left", reached),
         ("pairs", "left", others),
@@ -83,7 +82,6 @@ def _load_reached(work: Workspace, before: State) -> None:
     work.put(
         profile=pa.concat_tables([work.given("new_profile"), profiles]),
         link=link,
-        near_member=members,
         near_history=history,
         near_refusal=refusals,
         near_pair=pairs,
@@ -94,32 +92,32 @@ def _load_reached(work: Workspace, before: State) -> None:
 
 
 def _judge_touched(work: Workspace, before: State) -> None:
-    """Judge again every value a changed profile carries or carried, with all who carry it."""
-    work.make("touched", "SELECT kind, scope, value FROM new_link UNION SELECT kind, scope, value FROM gone_link")
-    values = work.table("SELECT DISTINCT value FROM touched")["value"]
-    maybe_link, maybe_state = before.find(("links", "value", values), ("value_states", "value", values))
-    work.put(maybe_link=maybe_link, maybe_state=maybe_state)
-    others = work.table(
-        "FROM maybe_link SEMI JOIN touched USING (kind, scope, value) ANTI JOIN changed USING (profile)",
-        SCHEMAS["links"],
-    )
-    work.put(touched_link=pa.concat_tables([work.given("new_link"), others]))
-    carriers = work.table("SELECT DISTINCT profile FROM touched_link")["profile"]
-    (known,) = before.find(("profiles", "profile", carriers))
-    work.put(carrier=known.select(["profile", "sound"]))
-    work.view(
-        "touched_profile",
-        "SELECT profile, sound FROM new_profile UNION ALL FROM carrier ANTI JOIN changed USING (profile)",
-    )
-    work.make("past_state", "FROM maybe_state SEMI JOIN touched USING (kind, scope, value)")
-    number_carriers(work, "touched_value", "numbered_carrier")
-    work.view("touched_carrier", "SELECT value, sound FROM numbered_carrier JOIN touched_profile USING (profile)")
+    """Judge again every value a changed profile carries or carried, with all who carry it.
+
+    Values go by their text: one that means something else in another kind is judged there too, by all its carriers.
+    """
+    mine, gone, changed = work.given("new_link"), work.given("gone_link"), work.given("changed_arrow")["profile"]
+    touched = pc.unique(pa.chunked_array([*mine["value"].chunks, *gone["value"].chunks], pa.string()))
+    carried, states = before.find(("links", "value", touched), ("value_states", "value", touched))
+    links = pa.concat_tables([mine, carried.filter(pc.invert(pc.is_in(carried["profile"], changed.combine_chunks())))])
+    work.put(touched_link=links, touched=pa.table({"value": touched}), past_state=states)
+    _put_carriers(work, before, number_values(work, links, "touched_value"))
     judge_values(work, "touched_value", "touched_carrier", "judged")
 
 
+def _put_carriers(work: Workspace, before: State, carriers: pa.Table) -> None:
+    """Relation ``touched_carrier`` (value, sound): of ``carriers`` (value, profile), what each is called now."""
+    profiles = carriers["profile"].combine_chunks().dictionary_encode()
+    (known,) = before.find(("profiles", "profile", profiles.dictionary))
+    said = pa.concat_tables([table.select(["profile", "sound"]) for table in (work.given("new_profile"), known)])
+    # The first row is the one that counts: a changed profile's new name, not its old one.
+    sounds = said["sound"].take(pc.index_in(profiles.dictionary, said["profile"].combine_chunks()))
+    work.put(touched_carrier=pa.table({"value": carriers["value"], "sound": sounds.take(profiles.indices)}))
+
+
 def _find_reached(work: Workspace, before: State) -> None:
-    """Table ``reached``: all profiles of the closure, the ones that are gone among them."""
-    (pointing,) = before.find(("profiles", "merged_into", work.table("FROM changed")["profile"]))
+    """Tables ``reached``, all profiles of the closure, the ones that are gone among them, and ``near_member``, whose they were."""
+    (pointing,) = before.find(("profiles", "merged_into", work.given("changed_arrow")["profile"]))
     work.put(pointing=pointing)
     work.make(
         "source",
@@ -132,5 +130,5 @@ def _find_reached(work: Workspace, before: State) -> None:
     )
     (starts,) = before.find(("memberships", "profile", work.table("FROM source")["profile"]))
     (component,) = before.find(("memberships", "component", pc.unique(starts["component"])))
-    work.put(component_arrow=component.select(["profile"]))
-    work.make("reached", "FROM component_arrow UNION FROM changed")
+    work.put(near_member=component)
+    work.make("reached", "SELECT profile FROM near_member UNION FROM changed")

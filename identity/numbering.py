@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from identity.workspace import Workspace
 
-__all__ = ["drop_blocked", "number_carriers", "number_evidence"]
+__all__ = ["drop_blocked", "number_evidence", "number_values"]
 
 COUNTED = pa.array(["key", "blocked"])
 """Statuses of links whose value could link, or could if it were not blocked."""
@@ -79,19 +79,21 @@ def number_evidence(work: Workspace) -> None:
     work.forget("carried_arrow")
 
 
-def number_carriers(work: Workspace, values: str, carriers: str) -> None:
-    """Number the values of the links that were put as ``touched_link``.
+def number_values(work: Workspace, links: pa.Table, target: str) -> pa.Table:
+    """Number the values of some links.
 
     Args:
-        work: where the links are.
-        values: name of the table to make, as ``v`` of :func:`number_evidence`.
-        carriers: name of the relation to put: for each link its ``value``, by number, and its ``profile``.
+        work: gets relation ``target``, as ``v`` of :func:`number_evidence`.
+        links: rows of :data:`identity.SCHEMAS` ``links``.
+        target: what the relation is to be called.
+
+    Returns:
+        For each link whose value could link its ``value``, by number, and its ``profile``.
     """
-    links = work.given("touched_link")
     numbered = _numbered(links)
-    _keep_values(work, numbered, values)
+    _keep_values(work, numbered, target)
     profiles = links["profile"].take(pa.array(numbered.rows))
-    work.put(**{carriers: pa.table({"value": pa.array(numbered.value), "profile": profiles})})
+    return pa.table({"value": pa.array(numbered.value), "profile": profiles})
 
 
 def _numbered(links: pa.Table) -> _Numbered:

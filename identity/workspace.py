@@ -13,22 +13,18 @@ import pyarrow as pa
 __all__ = ["Workspace"]
 
 
-_ALONE_BELOW = 500_000
-"""Rows below which one thread is quicker than several that wait for each other."""
+_ALONE_BELOW = 200_000
+"""Rows of the largest table below which one thread is quicker than several that wait for each other."""
 
 
 class Workspace:
     """Arrow tables in under a name, SQL over them, Arrow tables out. Use as a context manager."""
 
-    def __init__(self, beside: Workspace | None = None) -> None:
-        if beside is None:
-            self.connection = duckdb.connect(":memory:")
-            # Results must not depend on the order rows are read in, so nothing is paid for keeping it.
-            self.connection.execute("SET GLOBAL preserve_insertion_order = false; SET threads = 1")
-        else:
-            self.connection = beside.connection.cursor()
-        self.connection.execute("SET TimeZone = 'UTC'")
-        self._rows = 0
+    def __init__(self) -> None:
+        self.connection = duckdb.connect(":memory:")
+        # Results must not depend on the order rows are read in, so nothing is paid for keeping it.
+        self.connection.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET threads = 1")
+        self._alone = True
         self._given: dict[str, pa.Table] = {}
 
     def __enter__(self) -> Workspace:
@@ -38,10 +34,6 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.connection.close()
-
-    def beside(self) -> Workspace:
-        """Another workspace on the same database, for another thread, with tables of its own."""
-        return Workspace(self)
 
     def put(self, **tables: pa.Table) -> None:
         """Make Arrow tables visible to SQL under their argument names, without copying them."""
@@ -65,9 +57,8 @@ class Workspace:
         return self._given[name]
 
     def _count_in(self, rows: int) -> None:
-        alone = self._rows < _ALONE_BELOW
-        self._rows += rows
-        if alone and self._rows >= _ALONE_BELOW:
+        if self._alone and rows >= _ALONE_BELOW:
+            self._alone = False
             self.connection.execute("RESET threads")
 
     def run(self, sql: str) -> None:
