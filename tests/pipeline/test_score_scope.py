@@ -80,6 +80,22 @@ def test_other_settings_make_everybody_new(tmp_path: Path) -> None:
         assert score(hub).scored == 2
 
 
+@pytest.mark.parametrize(
+    ("change", "scored"), [("stock = 3", 0), ("sold_out_at = ['S1']", 0), ("on_sale = false", 2), ("list_price = 9", 2)]
+)
+def test_what_is_left_of_a_product_makes_nobody_new_within_the_day(tmp_path: Path, change: str, scored: int) -> None:
+    with office(tmp_path, Letters) as hub:
+        customers_are(hub, "anna", "bo")
+        with hub.warehouse() as engine:
+            engine.execute(
+                "INSERT INTO products (connection, source_id, name, on_sale, stock) VALUES ('pos', 'P1', '乌龙茶', true, 9)"
+            )
+        score(hub)
+        with hub.warehouse() as engine:
+            engine.execute(f"UPDATE products SET {change}, row_hash = row_hash + 1, updated_at = now()")
+        assert score(hub).scored == scored
+
+
 def test_who_came_and_who_went_is_noticed(tmp_path: Path) -> None:
     with office(tmp_path, Letters) as hub:
         customers_are(hub, "anna", "bo")

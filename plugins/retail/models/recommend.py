@@ -212,11 +212,11 @@ class Recommend(Scorer):
     needs = ("retail",)
     Config = RecommendConfig
     traits = (
-        _trait("reco_repeat", "推荐复购商品", "Products to buy again", "Names, the likeliest first; on sale, never given back, and of no need group that is not used up yet."),
+        _trait("reco_repeat", "推荐复购商品", "Products to buy again", "Names, the likeliest first; on sale, in stock at the customer's shop, never given back, and of no need group that is not used up yet."),
         _trait("reco_repeat_ids", "推荐复购商品编号", "Products to buy again, ids", "The same as product ids, separated by commas."),
         _trait("reco_repeat_reason", "复购推荐理由", "Why to buy again (Chinese)", "The favourite among them."),
         _trait("reco_repeat_reason_en", "复购推荐理由(英文)", "Why to buy again (English)", "The same in English."),
-        _trait("reco_new", "推荐新商品", "Products to try", "Names of products not bought in the look-back, the likeliest first; left out as above."),
+        _trait("reco_new", "推荐新商品", "Products to try", "Names of products not bought in the look-back, the likeliest first; on sale, in stock and left out as above."),
         _trait("reco_new_ids", "推荐新商品编号", "Products to try, ids", "The same as product ids, separated by commas."),
         _trait("reco_new_reason", "新品推荐理由", "Why to try (Chinese)", "Like customers, or best-sellers of the chain."),
         _trait("reco_new_reason_en", "新品推荐理由(英文)", "Why to try (English)", "The same in English."),
