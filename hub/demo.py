@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from hub.context import Hub, open_hub
+from hub.pipeline.identity_state import PREFIX
 from hub.pipeline.publish import snapshot_views
 from hub.pipeline.run import RunReport, run
 from hub.plugins import Plugins, installed_plugins
@@ -83,6 +84,7 @@ class Accuracy:
     Attributes:
         precision: share of pairs put together that are one person.
         recall: share of pairs of one person that were put together.
+        findable: share of pairs of one person that anything in the data connects: what a perfect judge could put together.
         profiles: profiles judged.
         people: true people behind them.
         customers: customers they became.
@@ -90,6 +92,7 @@ class Accuracy:
 
     precision: float
     recall: float
+    findable: float
     profiles: int
     people: int
     customers: int
@@ -181,19 +184,23 @@ class Demo:
         ]
         with hub.warehouse() as engine, engine.register({"truth": pa.concat_tables(parts).unify_dictionaries()}):
             row = engine.rows(_ACCURACY)[0]
-        together, right, alike, profiles, people, customers = (int(value or 0) for value in row)
-        return Accuracy(right / max(together, 1), right / max(alike, 1), profiles, people, customers)
+        together, right, alike, connected, profiles, people, customers = (int(value or 0) for value in row)
+        shares = right / max(together, 1), right / max(alike, 1), connected / max(alike, 1)
+        return Accuracy(*shares, profiles, people, customers)
 
 
 _PAIRS = "count(*) * (count(*) - 1) // 2"
 
 _ACCURACY = f"""
-    WITH judged AS (SELECT l.customer_id, t.person_id FROM links AS l JOIN truth AS t USING (connection, source_id)),
+    WITH judged AS (
+        SELECT l.customer_id, t.person_id, m.component FROM links AS l JOIN truth AS t USING (connection, source_id)
+        JOIN {PREFIX}memberships AS m ON m.profile = l.connection || ':' || l.source_id),
     alike_both AS (SELECT {_PAIRS} AS pairs FROM judged GROUP BY customer_id, person_id),
     put AS (SELECT {_PAIRS} AS pairs FROM judged GROUP BY customer_id),
-    alike AS (SELECT {_PAIRS} AS pairs FROM judged GROUP BY person_id)
+    alike AS (SELECT {_PAIRS} AS pairs FROM judged GROUP BY person_id),
+    connected AS (SELECT {_PAIRS} AS pairs FROM judged GROUP BY person_id, component)
     SELECT (SELECT sum(pairs) FROM put)::BIGINT, (SELECT sum(pairs) FROM alike_both)::BIGINT,
-           (SELECT sum(pairs) FROM alike)::BIGINT, (SELECT count(*) FROM judged),
+           (SELECT sum(pairs) FROM alike)::BIGINT, (SELECT sum(pairs) FROM connected)::BIGINT, (SELECT count(*) FROM judged),
            (SELECT count(DISTINCT person_id) FROM judged), (SELECT count(DISTINCT customer_id) FROM judged)"""
 
 

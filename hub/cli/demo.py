@@ -138,7 +138,8 @@ def _show(screen: Screen, reports: Sequence[DayReport], keep: Path | None) -> No
         screen.line(
             f"{report.accuracy.profiles:,} profiles of {report.accuracy.people:,} people became "
             f"{report.accuracy.customers:,} customers: precision {report.accuracy.precision:.2%}, "
-            f"recall {report.accuracy.recall:.2%} of pairs."
+            f"recall {report.accuracy.recall:.2%} of pairs; "
+            f"anything in the data connects {report.accuracy.findable:.2%} of them."
         )
         _show_received(screen, report.received)
     _show_partition(screen, reports[-1].partition)
