@@ -123,6 +123,7 @@ def inputs_of(
         CREATE TABLE customer_lines AS SELECT customer, business_date, product::INTEGER AS article, 1 AS quantity, 1 AS kept FROM bought;
         CREATE TABLE products AS SELECT 'P11' AS source_id, '曲奇' AS name, false AS on_sale, NULL::DECIMAL(18,4) AS stock,
             []::VARCHAR[] AS sold_out_at;
+        CREATE TABLE events (customer_id VARCHAR, type VARCHAR, business_date DATE);
         CREATE TABLE customers AS SELECT customer_id, 'S' || customer % 2 AS belonging_store_id FROM people;
         CREATE TABLE customer_days AS SELECT customer, business_date, count(*) AS orders, sum(net_amount) AS net_value,
             0::DECIMAL(18,4) AS discount_value FROM purchases GROUP BY ALL;""")

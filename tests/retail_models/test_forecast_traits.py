@@ -53,7 +53,7 @@ def test_money_in_another_unit_scales_values_and_moves_no_chance(chain: Purchase
 def test_moving_all_days_moves_the_dates_and_nothing_else(chain: Purchases, forecast: pa.Table) -> None:
     later = Purchases(chain.customer, chain.day + 100, chain.value, chain.product)
     moved = traits_of(Forecast(), later, TODAY + dt.timedelta(days=100))
-    dates = {"next_purchase_date", "next_purchase_lo", "next_purchase_hi"}
+    dates = {"next_purchase_date", "next_purchase_lo", "next_purchase_hi", "alert_id"}
     assert {name for name in forecast.column_names if not moved[name].equals(forecast[name])} == dates
 
 

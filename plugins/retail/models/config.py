@@ -19,6 +19,9 @@ class ForecastConfig(ScorerConfig):
     churn_bands: tuple[float, float] = Field(
         default=(0.33, 0.66), description="Churn probability from which the band is medium, high."
     )
+    alert_cooldown_days: int = Field(
+        default=30, ge=0, description="Days after an alert closed without another one of the same customer."
+    )
     budget_rate: float = Field(
         default=0.10, ge=0, le=1, description="Share of the expected margin that keeping a customer may cost."
     )

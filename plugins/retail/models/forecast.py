@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hub.models import Model
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.titles import Title
+from plugins.retail.models.alerts import NEVER, AlertRules, alert_days, alert_ids, read_contacts
 from plugins.retail.models.card import days_text
 from plugins.retail.models.churn import fit_silence
 from plugins.retail.models.clv import Value, fit_value, tiers
@@ -86,6 +87,7 @@ class Forecast(Scorer):
         _trait("churn_band", TraitType.TEXT, "流失风险", "Churn band", "", "low, medium or high by churn_prob_60d.", _INACTIVE),
         _trait("churn_reasons", TraitType.TEXT, "流失原因", "Churn reasons (Chinese)", "", "Up to three, the strongest first; bands medium and high.", _INACTIVE + ", or band low"),
         _trait("churn_reasons_en", TraitType.TEXT, "流失原因(英文)", "Churn reasons (English)", "", "The same in English.", _INACTIVE + ", or band low"),
+        _trait("alert_id", TraitType.TEXT, "流失预警编号", "Alert of early warning", "", "One per silence, the same on every day it stands; opens in the band high, closes on a purchase, a contact's outcome or loss, then rests for alert_cooldown_days.", "no alert stands, or too little data"),
         _trait("churn_method", TraitType.TEXT, "流失预测方法", "Method of early warning", "", "How the churn probability was worked out, or why it was not.", "never bought"),
         _trait("next_purchase_p7", TraitType.NUMBER, "7天内消费概率", "Purchase within 7 days", "1", "Probability of a purchase day in the next 7 days.", _GONE),
         _trait("next_purchase_p14", TraitType.NUMBER, "14天内消费概率", "Purchase within 14 days", "1", "Probability of a purchase day in the next 14 days.", _GONE),
@@ -113,11 +115,31 @@ class Forecast(Scorer):
             return _empty()
         active = inputs.config.active_days or inputs.settings["retail"].stages.active
         models = read_usable(inputs, "forecast_models")
-        parts = []
+        contacted = read_contacts(inputs, buyers)
+        rules = _alert_rules(inputs, active)
+        parts, alerts = [], []
         for begin in range(0, len(buyers), _CHUNK):
-            daily = read_daily(inputs, buyers[begin : begin + _CHUNK])
+            some = slice(begin, begin + _CHUNK)
+            daily = read_daily(inputs, buyers[some])
             parts.append(pa.table(_scored(daily, today, models, inputs.config, active)))
-        return pa.concat_tables(parts).add_column(0, "customer_id", read_ids(inputs))
+            alerts.append(_alerts(daily, today, models["churn"], rules, contacted[some]))
+        ids = read_ids(inputs)
+        found = pa.concat_tables(parts).append_column("alert_id", alert_ids(ids, np.concatenate(alerts)))
+        return found.add_column(0, "customer_id", ids)
+
+
+def _alert_rules(inputs: Inputs, active: int) -> AlertRules:
+    config: ForecastConfig = inputs.config
+    loss = max(active, inputs.settings["retail"].stages.slipping)
+    return AlertRules(active, loss, config.churn_bands[1], config.alert_cooldown_days)
+
+
+def _alerts(
+    daily: Daily, today: int, held: Usable, rules: AlertRules, contacted: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    if isinstance(held, Refused):
+        return np.full(daily.customers, NEVER, np.int32)
+    return alert_days(daily, today, Silence.of(dict(held)), rules, contacted)
 
 
 def _empty() -> pa.Table:
