@@ -57,6 +57,7 @@ class KindSettings(Section):
     max_profiles: int | None = Field(default=None, ge=1, description="A value on more profiles is nobody's.")
     max_names: int | None = Field(default=None, ge=1, description="A value under more full names is nobody's.")
     per_customer: int | None = Field(default=None, ge=1, description="So many values one customer may have per scope.")
+    window_days: int | None = Field(default=None, ge=1, description="Only values first seen within so many days count.")
 
 
 class IdentitySettings(Section):
@@ -117,6 +118,21 @@ class IdentitySettings(Section):
         known = {kind.value for kind in IdentifierKind if kind is not IdentifierKind.PHONE_MASKED}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"{', '.join(unknown)} is no kind of identifier; there are {', '.join(sorted(known))}")
+        return values
+
+    @field_validator("kinds")
+    @classmethod
+    def _windows_of_limits(cls, values: dict[str, KindSettings]) -> dict[str, KindSettings]:
+        if not any(limits.window_days for limits in values.values()):
+            return values
+        from identity import DEFAULT_KINDS  # the engine is slow to load, and few chains ask for this
+
+        limited = {kind.name for kind in DEFAULT_KINDS if kind.per_customer is not None}
+        limited |= {name for name, limits in values.items() if limits.per_customer is not None}
+        if idle := sorted(name for name, limits in values.items() if limits.window_days and name not in limited):
+            raise ValueError(
+                f"{', '.join(idle)}: window_days needs per_customer, how many values may be seen within it"
+            )
         return values
 
 

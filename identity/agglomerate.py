@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from identity.limits import Held, Limits, merged
 from identity.rules import Tier
 
 __all__ = ["Bond", "Refusal", "Unit", "Verdict", "agglomerate"]
@@ -23,7 +24,7 @@ class Unit:
         size: how many profiles it has.
         name: sound of its full name, if it has one.
         birthday: an assured date of birth, if it has one.
-        limited: its values of the kinds that are limited per customer, by (kind, scope).
+        limited: its values of the kinds that are limited per customer, by (kind, scope), see :data:`identity.limits.Held`.
         apart_from: keys of units that people said are somebody else.
     """
 
@@ -31,7 +32,7 @@ class Unit:
     size: int = 1
     name: str | None = None
     birthday: str | None = None
-    limited: Mapping[tuple[str, str], frozenset[int]] = field(default_factory=dict)
+    limited: Mapping[tuple[str, str], Held] = field(default_factory=dict)
     apart_from: frozenset[int] = frozenset()
 
 
@@ -83,20 +84,11 @@ class _Cluster:
     size: int
     names: set[str]
     birthdays: set[str]
-    limited: dict[tuple[str, str], set[int]]
+    limited: dict[tuple[str, str], Held]
     apart_from: set[int]
     members: list[int]
     touching: dict[int, set[int]]
     """Values that bond this cluster to others, by the others' keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The numbers of :class:`identity.Rules` that matter here; ``per_customer`` by kind."""
-
-    per_customer: Mapping[str, int]
-    max_customer: int
-    late_bridge: int
 
 
 def agglomerate(units: Iterable[Unit], bonds: Iterable[Bond], limits: Limits) -> Verdict:
@@ -105,7 +97,7 @@ def agglomerate(units: Iterable[Unit], bonds: Iterable[Bond], limits: Limits) ->
     Args:
         units: all different keys.
         bonds: between those keys.
-        limits: see :class:`Limits`.
+        limits: see :class:`identity.limits.Limits`.
     """
     return _Agglomeration(units, sorted(bonds), limits).verdict()
 
@@ -145,10 +137,8 @@ class _Agglomeration:
     def _over_limit(self, left: _Cluster, right: _Cluster) -> bool:
         for what, values in left.limited.items():
             others = right.limited.get(what)
-            if others and values != others:
-                together = len(values | others)
-                if together > max(self.limits.per_customer[what[0]], len(values), len(others)):
-                    return True
+            if others and self.limits.too_many(what[0], values, others):
+                return True
         return False
 
     def _doubt(self, left: _Cluster, right: _Cluster) -> str | None:
@@ -169,8 +159,8 @@ class _Agglomeration:
         into.birthdays |= away.birthdays
         into.apart_from |= away.apart_from
         into.members += away.members
-        for what, values in away.limited.items():
-            into.limited.setdefault(what, set()).update(values)
+        for what, held in away.limited.items():
+            into.limited[what] = merged(into.limited.get(what, {}), held)
         for member in away.members:
             self.home[member] = into.key
         del self.clusters[away.key], into.touching[away.key]
@@ -187,7 +177,7 @@ def _start(unit: Unit) -> _Cluster:
         size=unit.size,
         names={unit.name} if unit.name else set(),
         birthdays={unit.birthday} if unit.birthday else set(),
-        limited={what: set(values) for what, values in unit.limited.items()},
+        limited=dict(unit.limited),
         apart_from=set(unit.apart_from),
         members=[unit.key],
         touching={},

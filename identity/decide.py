@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from identity.agglomerate import Limits
 from identity.graph import Numbers, bipartite_components, components, smallest_members
+from identity.limits import Limits
 from identity.probable import join_probable
 from identity.problems import Stage, solve_problems
 from identity.rules import Rules
@@ -41,11 +41,7 @@ def decide(work: Workspace, rules: Rules) -> Decision:
 
     Leaves ``refused`` behind: the joins that were refused between profiles that did end up apart.
     """
-    limits = Limits(
-        per_customer={kind.name: kind.per_customer for kind in rules.kinds if kind.per_customer is not None},
-        max_customer=rules.max_customer,
-        late_bridge=rules.late_bridge,
-    )
+    limits = _limits(rules)
     _number_ties(work)
     profiles, values = work.count("p"), work.largest("v", "no") + 1
     joined = _arrays(work, "SELECT profile, value FROM l")
@@ -56,12 +52,21 @@ def decide(work: Workspace, rules: Rules) -> Decision:
     make_slots(work, groups, rules.tenure_gap_days)
     clusters = _join_slots(work, groups)
     shared = solve_problems(work, Stage.SHARED, groups, clusters, limits)
-    final = join_probable(work, shared, rules)
+    final = join_probable(work, shared, rules, limits)
     refusals = work.table("FROM refusal")
     left, right = (refusals[side].to_numpy() for side in ("left", "right"))
     work.put(refused=refusals.filter(pa.array(final[left] != final[right])))
     work.drop("met", "slot", "group_name")
     return Decision(final, connected)
+
+
+def _limits(rules: Rules) -> Limits:
+    return Limits(
+        per_customer={kind.name: kind.per_customer for kind in rules.kinds if kind.per_customer is not None},
+        max_customer=rules.max_customer,
+        late_bridge=rules.late_bridge,
+        window_days={kind.name: kind.window_days for kind in rules.kinds if kind.window_days is not None},
+    )
 
 
 def _number_ties(work: Workspace) -> None:

@@ -7,7 +7,6 @@ is left to a person.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from identity.graph import Numbers, components
 from identity.likely.grouping import AverageLink, Edges
+from identity.limits import Held, Limits, merged
 from identity.rules import Rules
 from identity.workspace import Workspace
 
@@ -31,18 +31,19 @@ class _Facts:
     surnames: set[str] = field(default_factory=set)
     sounds: set[str] = field(default_factory=set)
     birthdays: set[str] = field(default_factory=set)
-    limited: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    limited: dict[tuple[str, str], Held] = field(default_factory=dict)
     carries: set[tuple[str, str]] = field(default_factory=set)
     apart: set[int] = field(default_factory=set)
 
 
-def join_probable(work: Workspace, clusters: Numbers, rules: Rules) -> Numbers:
+def join_probable(work: Workspace, clusters: Numbers, rules: Rules, limits: Limits) -> Numbers:
     """Join the clusters that the pairs of table ``probable`` ("left", "right", weight) take for one person.
 
     Args:
         work: with ``p``, ``l``, ``space``, ``apart`` and ``probable``; refusals are added to ``refusal``.
         clusters: for each profile its cluster so far.
-        rules: thresholds and limits.
+        rules: thresholds.
+        limits: what keeps groups apart.
 
     Returns:
         For each profile its cluster, named by the smallest profile in it.
@@ -59,7 +60,7 @@ def join_probable(work: Workspace, clusters: Numbers, rules: Rules) -> Numbers:
     if not rows:
         return clusters
     edges: Edges = {(one, other): weight for one, other, weight in rows}
-    judge = _Judge(_facts(work, edges), rules)
+    judge = _Judge(_facts(work, edges), limits)
     target = np.arange(len(clusters), dtype=np.int32)
     for members, own in _parts(edges, len(clusters)):
         link = AverageLink(members, own, judge.objection, join_above=rules.likely_join, unscored=UNSCORED)
@@ -82,10 +83,9 @@ def _parts(edges: Edges, nodes: int) -> list[tuple[list[int], Edges]]:
 
 
 class _Judge:
-    def __init__(self, facts: dict[int, _Facts], rules: Rules) -> None:
+    def __init__(self, facts: dict[int, _Facts], limits: Limits) -> None:
         self.facts = facts
-        self.rules = rules
-        self.most = {kind.name: kind.per_customer for kind in rules.kinds if kind.per_customer is not None}
+        self.limits = limits
 
     def objection(self, left: Sequence[int], right: Sequence[int]) -> str | None:
         """The rule that keeps two groups of clusters apart."""
@@ -93,7 +93,7 @@ class _Judge:
         if one.apart & set(right) or other.apart & set(left):
             return "cannot_link"
         for what, values in one.limited.items():
-            if what in other.limited and len(values | other.limited[what]) > self.most[what[0]]:
+            if what in other.limited and self.limits.too_many(what[0], values, other.limited[what]):
                 return "limit"
         if not _names_agree(one, other):
             return "names_differ"
@@ -101,9 +101,9 @@ class _Judge:
             return "birthdays_differ"
         if one.carries & other.carries:
             return "contradicted"
-        if one.size + other.size > self.rules.max_customer:
+        if one.size + other.size > self.limits.max_customer:
             return "too_large"
-        return "late_bridge" if min(one.size, other.size) >= self.rules.late_bridge else None
+        return "late_bridge" if min(one.size, other.size) >= self.limits.late_bridge else None
 
     def _together(self, members: Sequence[int]) -> _Facts:
         if len(members) == 1:
@@ -118,7 +118,7 @@ class _Judge:
             whole.carries |= fact.carries
             whole.apart |= fact.apart
             for what, values in fact.limited.items():
-                whole.limited[what] |= values
+                whole.limited[what] = merged(whole.limited.get(what, {}), values)
         return whole
 
 
@@ -155,13 +155,15 @@ def _facts(work: Workspace, edges: Edges) -> dict[int, _Facts]:
         facts[cluster].surnames = set(surnames or ())
         facts[cluster].sounds = set(sounds or ())
         facts[cluster].birthdays = set(birthdays or ())
-    for cluster, kind, scope, value, limited in run(
-        """SELECT DISTINCT near.cluster, space.kind, space.scope, l.value, space.per_customer IS NOT NULL
+    for cluster, kind, scope, value, limited, day in run(
+        """SELECT near.cluster, space.kind, space.scope, l.value, space.per_customer IS NOT NULL,
+                  epoch(min(l.first_seen))::BIGINT // 86400
            FROM near JOIN l ON l.profile = near.profile JOIN space ON space.no = l.space
-           WHERE space.tier < 3 AND (space.account OR space.tier = 2 OR space.per_customer IS NOT NULL)"""
+           WHERE space.tier < 3 AND (space.account OR space.tier = 2 OR space.per_customer IS NOT NULL) GROUP BY ALL"""
     ).fetchall():
         if limited:
-            facts[cluster].limited[kind, scope].add(value)
+            held = facts[cluster].limited.get((kind, scope), {})
+            facts[cluster].limited[kind, scope] = merged(held, {value: day})
         facts[cluster].carries.add((kind, scope))
     for one, other in run(
         """SELECT a.cluster, b.cluster FROM apart JOIN near AS a ON a.profile = apart."left"

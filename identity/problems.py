@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from identity.agglomerate import Bond, Limits, Refusal, Unit, agglomerate
+from identity.agglomerate import Bond, Refusal, Unit, agglomerate
 from identity.graph import Numbers
+from identity.limits import Limits
 from identity.workspace import Workspace
 
 __all__ = ["Stage", "solve_problems"]
@@ -74,7 +75,7 @@ def solve_problems(work: Workspace, stage: Stage, units: Numbers, clusters: Numb
 def _find_problems(work: Workspace, stage: Stage, limits: Limits) -> None:
     work.view(
         "limit_held",
-        """SELECT member.cluster, member.unit, l.space, l.value, space.per_customer
+        """SELECT member.cluster, member.unit, l.space, l.value, l.first_seen, space.per_customer
            FROM l JOIN space ON space.no = l.space AND space.per_customer IS NOT NULL
            JOIN member ON member.profile = l.profile""",
     )
@@ -139,8 +140,8 @@ def _problems(work: Workspace, stage: Stage) -> Iterator[tuple[int, list[Unit], 
     )
     limited = _rows(
         work,
-        """SELECT DISTINCT held.cluster, held.unit, space.kind, space.scope, held.value
-           FROM limit_held AS held SEMI JOIN problem USING (cluster) JOIN space ON space.no = held.space""",
+        """SELECT held.cluster, held.unit, space.kind, space.scope, held.value, epoch(min(held.first_seen))::BIGINT // 86400 AS day
+           FROM limit_held AS held SEMI JOIN problem USING (cluster) JOIN space ON space.no = held.space GROUP BY ALL""",
     )
     apart = _rows(
         work,
@@ -164,9 +165,9 @@ def _rows(work: Workspace, query: str) -> dict[int, _Rows]:
 
 
 def _units(rows: _Rows, limited: _Rows, apart: _Rows) -> list[Unit]:
-    values: dict[int, dict[tuple[str, str], set[int]]] = {}
-    for unit, kind, scope, value in limited:
-        values.setdefault(unit, {}).setdefault((kind, scope), set()).add(value)
+    values: dict[int, dict[tuple[str, str], dict[int, int | None]]] = {}
+    for unit, kind, scope, value, day in limited:
+        values.setdefault(unit, {}).setdefault((kind, scope), {})[value] = day
     others: dict[int, set[int]] = {}
     for one, other in apart:
         others.setdefault(one, set()).add(other)
@@ -177,7 +178,7 @@ def _units(rows: _Rows, limited: _Rows, apart: _Rows) -> list[Unit]:
             size=size,
             name=sound,
             birthday=birthday,
-            limited={what: frozenset(found) for what, found in values.get(unit, {}).items()},
+            limited=values.get(unit, {}),
             apart_from=frozenset(others.get(unit, ())),
         )
         for unit, size, sound, birthday in rows

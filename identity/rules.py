@@ -72,6 +72,8 @@ class Kind:
         scoped: whether a value means anything without its scope (an openid without its app does not).
         per_customer: how many different values of one scope one customer may have; None for any number. 1 makes the
             kind exclusive: two national member cards are two people.
+        window_days: count only values that were first seen within so many days of each other; None counts them for ever.
+            Whoever renews a card every year holds many, but never two within a month.
         max_profiles: a value carried by more profiles than this says nothing about a person and is blocked; it is
             unblocked only when it falls to half (so that a count that hovers does not flip back and forth).
         max_names: likewise for the number of different full names among the carriers.
@@ -85,6 +87,7 @@ class Kind:
     normaliser: Normaliser = Normaliser.ACCOUNT
     scoped: bool = True
     per_customer: int | None = None
+    window_days: int | None = None
     max_profiles: int = 50
     max_names: int = 6
     account: bool = False
@@ -170,9 +173,18 @@ class Rules:
             raise InvalidRulesError("Two kinds of identifier have one name.", hint="Name each kind once.")
         if len({kind.priority for kind in self.kinds}) != len(self.kinds):
             raise InvalidRulesError("Two kinds of identifier have one priority.", hint="Give each its own number.")
-        limits = [limit for kind in self.kinds for limit in (kind.per_customer, kind.max_profiles, kind.max_names)]
+        limits = [
+            limit
+            for kind in self.kinds
+            for limit in (kind.per_customer, kind.window_days, kind.max_profiles, kind.max_names)
+        ]
         if any(limit is not None and limit < 1 for limit in limits):
             raise InvalidRulesError("A limit is below 1.", hint="Remove the kind to ignore its values.")
+        if idle := [kind.name for kind in self.kinds if kind.window_days is not None and kind.per_customer is None]:
+            raise InvalidRulesError(
+                f"window_days without a limit: {', '.join(idle)}.",
+                hint="Say with per_customer how many values may be seen within it.",
+            )
         if unknown := (set(self.blocked) | set(self.trusted) | set(self.own)) - set(names):
             raise InvalidRulesError(f"Values are listed for kinds that are not in the rules: {sorted(unknown)}.")
         if self.max_customer < 2 or min(self.late_bridge, self.max_composite, self.tenure_gap_days) < 1:

@@ -209,6 +209,13 @@ def test_a_value_of_the_wrong_kind_is_told(tmp_path: Path, text: str, told: str)
 SECRET = "hunter2-15400001234-hunter2"
 
 
+def test_a_window_needs_a_limit_of_its_own_or_a_built_in_one(tmp_path: Path) -> None:
+    [only] = problems(tmp_path, "[identity.kinds]\nphone = { window_days = 30 }\nunionid = { window_days = 30 }\n")
+    assert "phone: window_days needs per_customer" in only
+    loaded = load(tmp_path, "[identity.kinds]\nunionid = { window_days = 30 }\n")
+    assert loaded.identity.kinds["unionid"].window_days == 30
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -23,6 +23,7 @@ RULES = (
     Rules(max_customer=6, late_bridge=2)
     .with_kind("phone", max_profiles=5, max_names=3)
     .with_kind("unionid", per_customer=1)
+    .with_kind("card_no", per_customer=1, window_days=60)
 )
 NAMES = [None, "王芳", "王方", "李强", "王女士", "平安是福"]
 

@@ -176,6 +176,32 @@ def test_an_exclusive_kind_keeps_two_people_apart_at_the_weakest_evidence() -> N
     assert found.report.refused == {"contradicted": 1, "limit": 1}
 
 
+@pytest.mark.parametrize(("days_between", "customers"), [(20, 2), (400, 1)])
+def test_a_limit_with_a_window_counts_only_what_turned_up_within_it(days_between: int, customers: int) -> None:
+    rules = Rules().with_kind("card_no", per_customer=1, window_days=30)
+    people = profiles(named("pos:1", "王芳"), named("pos:2", "王芳"))
+    first, second = AT - dt.timedelta(days=500), AT - dt.timedelta(days=500 - days_between)
+    cards = [("pos:1", "C001", first), ("pos:2", "C002", second)]
+    ids = pa.concat_tables(
+        [
+            identifiers(("pos:1", "phone", phone(1)), ("pos:2", "phone", phone(1))),
+            pa.Table.from_pylist(
+                [
+                    {"profile": who, "kind": "card_no", "value": card, "scope": "chain", "first_seen": day}
+                    for who, card, day in cards
+                ],
+                schema=identity.IDENTIFIERS,
+            ),
+        ]
+    )
+    assert resolve(people, ids, rules=rules).report.customers == customers
+
+
+def test_a_window_without_a_limit_is_refused() -> None:
+    with pytest.raises(identity.InvalidRulesError, match="window_days without a limit: phone"):
+        Rules().with_kind("phone", window_days=30)
+
+
 def test_nameless_profiles_do_not_bridge_two_names() -> None:
     people = profiles(named("pos:1", "王芳"), "wm:1", named("pos:2", "李强"))
     ids = identifiers(
