@@ -18,11 +18,12 @@ def value_layer(rules: RuleSet) -> str:
 
 def class8(rules: RuleSet) -> str:
     """重要/一般 by M; 价值 (R and F high), 发展 (R high), 保持 (F high), 挽留 (neither)."""
-    high = rules.value.class8
+    r, f, m = (f"rfm_{letter}_score >= {rules.value.class8}" for letter in "rfm")
+    if rules.value.class8_by == "mean":
+        r, f, m = "rfm_r_days <= r_mean", "rfm_f >= f_mean", "rfm_m >= m_mean"
     return f"""CASE WHEN rfm_r_score IS NULL THEN 'prospect' ELSE
-        CASE WHEN rfm_m_score >= {high} THEN 'important_' ELSE 'general_' END ||
-        CASE WHEN rfm_r_score >= {high} AND rfm_f_score >= {high} THEN 'value' WHEN rfm_r_score >= {high} THEN 'develop'
-             WHEN rfm_f_score >= {high} THEN 'keep' ELSE 'winback' END END"""
+        CASE WHEN {m} THEN 'important_' ELSE 'general_' END ||
+        CASE WHEN {r} AND {f} THEN 'value' WHEN {r} THEN 'develop' WHEN {f} THEN 'keep' ELSE 'winback' END END"""
 
 
 def tea_segment(rules: TeaRules) -> str:
@@ -30,8 +31,11 @@ def tea_segment(rules: TeaRules) -> str:
     # Under four weeks known, the weeks known count; under two, nobody is heavy yet.
     days = f"least({rules.heavy_days}, tenure)"
     heavy = f"tenure >= {rules.heavy_min_days} AND visits_heavy * 7 >= {rules.heavy_per_week!r} * {days}"
+    asleep = f"recency >= {rules.sleeping_days}"
+    if rules.sleeping_months is not None:
+        asleep = f"last_day + INTERVAL '{rules.sleeping_months} months' <= last_day + recency::INTEGER"
     return f"""CASE WHEN first_day IS NULL THEN 'prospect'
-        WHEN recency >= {rules.sleeping_days} THEN 'sleeping'
+        WHEN {asleep} THEN 'sleeping'
         WHEN tenure <= {rules.recent_days} AND visits_life = 1 THEN 'new'
         WHEN {heavy} THEN 'heavy'
         WHEN visits_recent > {rules.taster_visits} THEN 'regular'

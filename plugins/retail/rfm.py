@@ -7,18 +7,9 @@ whatever the order of the rows, and nobody moves in between only because others 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from plugins.retail.rules import MEASURES, RfmRules, RuleSet, Weights, literal
 
-from plugins.retail.rules import RfmRules, RuleSet, Weights
-
-__all__ = ["MEASURES", "cut_points", "measures", "rfm_alone", "scores", "weighted"]
-
-MEASURES: Mapping[str, tuple[str, str]] = {
-    "recency_days": ("r", "rfm_r_days"),
-    "frequency": ("f", "rfm_f"),
-    "monetary": ("m", "rfm_m"),
-}
-"""Rule with the cut points: letter of the score, trait that is measured."""
+__all__ = ["cut_points", "means", "measures", "names", "rfm_alone", "scores", "told_cut_points", "weighted"]
 
 
 def measures(rules: RfmRules) -> str:
@@ -45,6 +36,49 @@ def cut_points(rules: RfmRules, buyers: str) -> str:
                  FROM {buyers}) JOIN range(1, {rules.bins}) AS b(k) ON share >= k GROUP BY k)) AS {letter}_cuts"""
         )
     return f"SELECT {', '.join(columns)}"
+
+
+def told_cut_points(rules: RfmRules, found: str) -> str:
+    """Return a ``SELECT`` of one row with ``rfm_cut_points``, from which value on the score is 2, 3 …, in words: ``R 60/30 F 2/5 M 100/300``.
+
+    A dash where all buyers are equal, and no share is better than another.
+
+    Args:
+        rules: the RFM rules.
+        found: the relation with the quantile cut points; its columns are in the row, too.
+    """
+    if rules.mode == "fixed":
+        parts = []
+        for name, (letter, _) in MEASURES.items():
+            cuts = getattr(rules, name)[:: -1 if letter == "r" else 1]
+            parts.append(f"{letter.upper()} {'/'.join(repr(float(cut)).removesuffix('.0') for cut in cuts)}")
+        return f"SELECT {literal(' '.join(parts))} AS rfm_cut_points"
+    text = r"lambda cut: regexp_replace(round(cut, 4)::VARCHAR, '\.0$', '')"
+    told = ", ".join(
+        f"'{letter.upper()} ' || coalesce(array_to_string(list_transform({letter}_cuts, {text}), '/'), '-')"
+        for letter, _ in MEASURES.values()
+    )
+    return f"SELECT *, concat_ws(' ', {told}) AS rfm_cut_points FROM {found}"
+
+
+def names(rules: RfmRules) -> str:
+    """Return the column of the names of the three scores, those that have one: ``近一月 · 常来 · 高消费``."""
+    parts = []
+    for letter, _ in MEASURES.values():
+        if letter in rules.names:
+            named = ", ".join(map(literal, rules.names[letter]))
+            parts.append(f"[{named}][rfm_{letter}_score]")
+    return f"CASE WHEN rfm_r_score IS NOT NULL THEN concat_ws(' · ', {', '.join(parts)}) END" if parts else "NULL"
+
+
+def means(buyers: str) -> str:
+    """Return a ``SELECT`` of the buyers' mean measures in one row: ``r_mean``, ``f_mean``, ``m_mean``.
+
+    Args:
+        buyers: a relation with the measures of the buyers of the month's first day.
+    """
+    columns = (f"sum({column})::DOUBLE / count(*) AS {letter}_mean" for letter, column in MEASURES.values())
+    return f"SELECT {', '.join(columns)} FROM {buyers}"
 
 
 def scores(rules: RfmRules) -> str:

@@ -30,7 +30,7 @@ from plugins.retail.rule_parts import (
 )  # fmt: skip
 
 __all__ = [
-    "STAGES", "CareRules", "EngagementRules", "ExitRules", "LevelRules", "NeedRule", "OrderRules", "PreferenceRules", "RfmRules",
+    "MEASURES", "STAGES", "CareRules", "EngagementRules", "ExitRules", "LevelRules", "NeedRule", "OrderRules", "PreferenceRules", "RfmRules",
     "RuleSet", "ShopRules", "Stages", "TeaRules", "Weights", "in_slot", "literal",
 ]  # fmt: skip
 
@@ -41,6 +41,14 @@ Trade = Literal[
     "retail", "tea", "restaurant", "convenience", "apparel", "mother_baby", "beauty", "flowers", "gym"
 ]  # fmt: skip
 NotPurchase = Literal["training", "deposit", "wholesale", "staff", "points_only", "free"]
+
+
+MEASURES: Mapping[str, tuple[Literal["r", "f", "m"], str]] = {
+    "recency_days": ("r", "rfm_r_days"),
+    "frequency": ("f", "rfm_f"),
+    "monetary": ("m", "rfm_m"),
+}
+"""Rule with the cut points: letter of the score, trait that is measured."""
 
 
 class Stages(Part):
@@ -98,6 +106,10 @@ class RfmRules(Part):
         default=(100, 300, 800, 2000), description="Value from which the score is 2, 3, 4, 5."
     )
 
+    names: dict[Literal["r", "f", "m"], tuple[str, ...]] = Field(
+        default={}, description="Names of the scores of r, f or m, the worst first; as many as there are scores."
+    )
+
     @field_validator("recency_days", "frequency", "monetary")
     @classmethod
     def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -106,6 +118,16 @@ class RfmRules(Part):
             faults.append("cut points must rise")
         together(faults)
         return value
+
+    @model_validator(mode="after")
+    def _all_named(self) -> Self:
+        faults = []
+        for measure in ("recency_days", "frequency", "monetary"):
+            names = self.names.get(MEASURES[measure][0])
+            if names is not None and len(names) != self.scores(measure):
+                faults.append(f"{measure} has {self.scores(measure)} scores, and {len(names)} names are given")
+        together(faults)
+        return self
 
     def scores(self, measure: str) -> int:
         """Return the best score of a measure: its number of bins."""
@@ -146,6 +168,13 @@ class ValueRules(Part):
 
     high: int = Field(default=4, ge=2, description="Score from which R, F or M counts as high.")
     class8: int = Field(default=3, ge=2, description="Score from which R, F or M is high in the eight classes.")
+    class8_by: Literal["score", "mean"] = Field(
+        default="score",
+        description="What is high in the eight classes: the score, or to be no worse than the mean of the buyers, frozen per month.",
+    )
+
+
+_SHORTEST_MONTH = 28
 
 
 class TeaRules(Part):
@@ -157,14 +186,19 @@ class TeaRules(Part):
     recent_days: int = Field(default=30, ge=1, description="Days that the taster's visits are counted in.")
     taster_visits: int = Field(default=2, ge=1, description="Most visits of a taster.")
     sleeping_days: int = Field(default=60, ge=1, description="Silence from which a customer sleeps.")
+    sleeping_months: int | None = Field(
+        default=None, ge=1, description="Calendar months of silence from which a customer sleeps, instead of days."
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         faults = []
         if self.heavy_min_days > self.heavy_days:
             faults.append("heavy_min_days must not be above heavy_days")
-        if self.sleeping_days <= self.recent_days:
+        if self.sleeping_months is None and self.sleeping_days <= self.recent_days:
             faults.append("sleeping_days must be above recent_days")
+        if self.sleeping_months is not None and self.sleeping_months * _SHORTEST_MONTH <= self.recent_days:
+            faults.append(f"sleeping_months of {_SHORTEST_MONTH} days must be above recent_days")
         together(faults)
         return self
 

@@ -29,6 +29,10 @@ _INT, _TEXT, _AMOUNT, _DATE, _BOOL, _NUM = (
 )
 
 
+_PULL_GAPS, _PULL_DAYS = 2, 30
+"""A customer's own gap is drawn towards a month, as if two gaps of that length had been seen; as the models do."""
+
+
 def _trait(name: str, kind: TraitType, zh: str, en: str, unit: str, description: str, null_rule: str = _NEVER) -> Trait:
     return Trait(name, kind, Title(zh, en), unit, description, null_rule)
 
@@ -53,6 +57,8 @@ class Retail(Scorer):
         _trait("rfm_f_score", _INT, "F 分", "Frequency score", "1-5", "5 is most frequent."),
         _trait("rfm_m_score", _INT, "M 分", "Monetary score", "1-5", "5 is most valuable."),
         _trait("rfm_code", _TEXT, "RFM 编码", "RFM code", "", "The three scores, e.g. 541."),
+        _trait("rfm_names", _TEXT, "RFM 分档名称", "Names of the scores", "", "The rule set's names of the three scores.", "never bought, or the rule set names none"),
+        _trait("rfm_cut_points", _TEXT, "RFM 分档界限", "Cut points used", "", "From which value on R, F and M have the score 2, 3 …: the rule set's, or those of the month in quantile mode."),
         _trait("rfm_m_negative", _BOOL, "净消费不为正", "Nothing left after refunds", "", "Net value in the window is 0 or below although something was bought in it."),
         _trait("rfm_value", _NUM, "生命周期加权价值", "Lifecycle-weighted value", "0-100", "R, F and M scores weighted by where the customer stands."),
         _trait("rfm_weights", _TEXT, "加权权重", "Weights used", "", "Weights of R, F and M behind rfm_value."),
@@ -75,6 +81,7 @@ class Retail(Scorer):
         _trait("discount_dependence", _NUM, "优惠依赖度", "Orders with a coupon", "1", "Share of orders that used a coupon, lifetime."),
         _trait("gap_median_days", _NUM, "购买间隔中位数", "Median gap", "d", "Median days between purchase days.", "bought on fewer than two days"),
         _trait("gap_ratio", _NUM, "消费间隔延长", "Gap lengthening", "1", "Mean of the last three gaps / mean of those before.", "bought on fewer than five days"),
+        _trait("gap_overdue", _NUM, "超出个人消费间隔", "Silence over the own gap", "1", "Recency / mean gap, the latter mixed with two gaps of 30 days.", "bought on fewer than two days"),
         _trait("global_holdout", _BOOL, "全局对照组", "Global control group", "", "Gets no marketing; drawn by lot each year, the same however often it is asked.", "never"),
     )  # fmt: skip
 
@@ -83,12 +90,16 @@ class Retail(Scorer):
         return True
 
     def population(self, inputs: Inputs) -> Mapping[str, str]:
-        """Return the month's cut points, in quantile mode."""
+        """Return the month's cut points in quantile mode, and its means where the eight classes go by them."""
         found = {}
         for number, rules in sets_of(inputs.config).items():
-            if rules.rfm.mode == "quantile":
+            quantile, mean = rules.rfm.mode == "quantile", rules.value.class8_by == "mean"
+            if quantile or mean:
                 found[f"rfm_month_{number}"] = _buyers_of_the_month(inputs, rules, number)
+            if quantile:
                 found[f"rfm_cut_points_{number}"] = rfm.cut_points(rules.rfm, f"rfm_month_{number}")
+            if mean:
+                found[f"rfm_means_{number}"] = rfm.means(f"rfm_month_{number}")
         return found
 
     def tables(self, inputs: Inputs) -> Mapping[str, str]:
@@ -130,7 +141,9 @@ def _scored(inputs: Inputs, rules: RuleSet, only: str, number: int) -> str:
     base = f"""(SELECT c.customer_id AS id, f.* EXCLUDE (customer), x.* EXCLUDE (customer_id)
         FROM (FROM people {only}) AS c LEFT JOIN customer_features AS f USING (customer)
         LEFT JOIN ({exit_days(rules.exit)}) AS x USING (customer_id))"""
-    cuts = f", rfm_cut_points_{number}" if rules.rfm.mode == "quantile" else ""
+    cuts = f", ({rfm.told_cut_points(rules.rfm, f'rfm_cut_points_{number}')}) AS cuts"
+    if rules.value.class8_by == "mean":
+        cuts += f", rfm_means_{number}"
     measured = f"(SELECT *, {rfm.measures(rules.rfm)} FROM {base})"
     scored = f"(SELECT *, {rfm.scores(rules.rfm)} FROM {measured}{cuts})"
     return f"""
@@ -138,6 +151,7 @@ def _scored(inputs: Inputs, rules: RuleSet, only: str, number: int) -> str:
                first_day AS first_order_date, last_day AS last_order_date, orders_life, n_days AS n_purchases,
                visits_life, net_life AS net_value_life, rfm_r_days, rfm_f, rfm_m,
                rfm_r_score, rfm_f_score, rfm_m_score, {rfm.code(rules.rfm)} AS rfm_code,
+               {rfm.names(rules.rfm)}::VARCHAR AS rfm_names, CASE WHEN rfm_r_score IS NOT NULL THEN rfm_cut_points END AS rfm_cut_points,
                days_window > 0 AND rfm_m <= 0 AS rfm_m_negative, {rfm.weighted(rules)},
                {layers.class8(rules)} AS rfm_class8, lifecycle_stage, stage_since, stage_prev,
                coalesce(n_days = 1 AND tenure > {rules.stages.new}, false) AS one_time_buyer,
@@ -151,6 +165,7 @@ def _scored(inputs: Inputs, rules: RuleSet, only: str, number: int) -> str:
                     THEN round(discount_life::DOUBLE / (net_life + discount_life)::DOUBLE, 6) END AS discount_share,
                round(coupon_orders_life / orders_life, 6) AS discount_dependence,
                gap_median AS gap_median_days, round(gap_last3 / gap_earlier, 6) AS gap_ratio,
+               CASE WHEN gaps > 0 THEN round(recency * (gaps + {_PULL_GAPS}) / (gap_mean * gaps + {_PULL_GAPS * _PULL_DAYS}), 6) END AS gap_overdue,
                {_holdout(inputs)} AS global_holdout
         FROM ({lifecycle(rules, scored, inputs.today)})"""
 
