@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from hub.models import MemoryModels, ModelStore
 from hub.titles import Title
 
-__all__ = ["Inputs", "Scorer", "ScorerConfig", "Suggestion", "Trait", "TraitType", "ValidOrders"]
+__all__ = ["Inputs", "Scorer", "ScorerConfig", "Suggestion", "Trait", "TraitFamily", "TraitType", "ValidOrders"]
 
 
 class TraitType(StrEnum):
@@ -59,6 +59,30 @@ _SQL_TYPES = {
 }
 
 
+class TraitFamily(StrEnum):
+    """Families of tags (标签体系) that a trait belongs to."""
+
+    DEMOGRAPHICS = "demographics"
+    SPENDING = "spending"
+    PREFERENCE = "preference"
+    BEHAVIOUR = "behaviour"
+    LIFECYCLE = "lifecycle"
+
+    @property
+    def label(self) -> Title:
+        """The name for people."""
+        return _FAMILIES[self]
+
+
+_FAMILIES = {
+    TraitFamily.DEMOGRAPHICS: Title("人口属性", "Demographics"),
+    TraitFamily.SPENDING: Title("消费能力", "Spending power"),
+    TraitFamily.PREFERENCE: Title("偏好", "Preference"),
+    TraitFamily.BEHAVIOUR: Title("行为", "Behaviour"),
+    TraitFamily.LIFECYCLE: Title("生命周期", "Lifecycle"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Trait:
     """One thing known about a customer.
@@ -70,6 +94,8 @@ class Trait:
         unit: unit of the value: ``d`` days, ``CNY``, ``1`` for shares; empty for texts and flags.
         description: how it is worked out, in one sentence.
         null_rule: when it is NULL.
+        family: the family of tags it belongs to; None for one that is no tag, such as the version of a rule set.
+        upstream: columns of the warehouse that it follows from, ``orders.business_date``.
     """
 
     name: str
@@ -78,6 +104,8 @@ class Trait:
     unit: str = ""
     description: str = ""
     null_rule: str = ""
+    family: TraitFamily | None = None
+    upstream: tuple[str, ...] = ()
 
 
 class ScorerConfig(BaseModel):

@@ -16,8 +16,9 @@ from hub.cli.session import Session
 from hub.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hub.config import Settings
     from hub.pipeline.trait_uses import TraitUse
-    from hub.scorer import Trait
+    from hub.scorer import Scorer, Trait
     from hub.show.screen import Screen
 
 __all__ = ["traits"]
@@ -50,11 +51,15 @@ def traits(
     uses = trait_uses(frozenset(wanted), segments, settings.syncs if settings else {})
     listed = [everything[name] for name in wanted if name in everything]
     columns = {name: kind for name, kind in columns.items() if name in wanted}
+    refreshed = {name: _refresh(name, kind, settings) for name, kind in scorers.items()}
     document = {
-        "traits": [{"scorer": scorer, **_document(trait), **asdict(uses[trait.name])} for scorer, trait in listed],
+        "traits": [
+            {"scorer": scorer, **_document(trait), "refresh": refreshed[scorer], **asdict(uses[trait.name])}
+            for scorer, trait in listed
+        ],
         "customer_columns": [{"name": name, "type": kind} for name, kind in columns.items()],
     }
-    return Answer(document, lambda screen: _show(screen, listed, columns, uses))
+    return Answer(document, lambda screen: _show(screen, listed, columns, uses, refreshed))
 
 
 def _require_known(wanted: list[str], known: list[str]) -> None:
@@ -67,6 +72,19 @@ def _require_known(wanted: list[str], known: list[str]) -> None:
             raise ConfigError(f"There is no trait {name}.", code="usage", hint=hint)
 
 
+_REFRESHED = {
+    "changed": "on each business day, and in each run for customers whose facts changed",
+    "everybody": "on each business day, and in each run for everybody",
+}
+
+
+def _refresh(name: str, kind: type[Scorer], settings: Settings | None) -> str:
+    """Whom a run within the day scores again, by a scorer's settings; by its defaults where there are none."""
+    given = settings.scores.get(name, {}) if settings else None
+    config = kind.Config.model_construct() if given is None else kind.Config.model_validate(given)
+    return "changed" if kind().per_customer(config) else "everybody"
+
+
 def _document(trait: Trait) -> dict[str, object]:
     return {
         "name": trait.name,
@@ -75,6 +93,8 @@ def _document(trait: Trait) -> dict[str, object]:
         "title": trait.title,
         "description": trait.description,
         "null_rule": trait.null_rule,
+        "family": trait.family,
+        "upstream": list(trait.upstream),
     }
 
 
@@ -93,21 +113,34 @@ def _customer_columns() -> dict[str, str]:
 
 
 def _show(
-    screen: Screen, listed: list[tuple[str, Trait]], columns: dict[str, str], uses: Mapping[str, TraitUse]
+    screen: Screen,
+    listed: list[tuple[str, Trait]],
+    columns: dict[str, str],
+    uses: Mapping[str, TraitUse],
+    refreshed: Mapping[str, str],
 ) -> None:
     scorer = ""
     for name, trait in listed:
         if name != scorer:
             scorer = name
             screen.heading(f"Scorer {name}")
+            screen.line(f"Refreshed {_REFRESHED[refreshed[name]]}.", "dim")
         screen.line(f"{trait.name}  {trait.title}", "cyan")
         unit = f", {trait.unit}" if trait.unit else ""
         null = f" (Empty: {trait.null_rule}.)" if trait.null_rule else ""
         screen.line(f"{trait.type.value}{unit}. {trait.description}{null}", indent=4)
+        _show_origin(screen, trait)
         _show_use(screen, uses[trait.name])
     if columns:
         screen.heading("Customer columns")
         screen.line(", ".join(f"{name} ({kind.lower()})" for name, kind in columns.items()))
+
+
+def _show_origin(screen: Screen, trait: Trait) -> None:
+    if trait.family:
+        screen.line(f"Family {trait.family.label}", "dim", indent=4)
+    if trait.upstream:
+        screen.line(f"From {', '.join(trait.upstream)}", "dim", indent=4)
 
 
 def _show_use(screen: Screen, use: TraitUse) -> None:

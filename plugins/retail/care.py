@@ -10,6 +10,7 @@ from lunar_python import Solar
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
 from plugins.retail.exits import CHILDREN
+from plugins.retail.origins import with_origins
 from plugins.retail.rules import CareRules, RuleSet
 
 __all__ = ["Care", "need_groups", "season_of_day"]
@@ -27,7 +28,7 @@ class Care(Scorer):
     name = "care"
     Config = ScorerConfig
     needs = ("retail", "taste")
-    traits = (
+    traits = with_origins(
         Trait("replenish_need", TraitType.TEXT, Title("待补货需求", "Need to be replenished"), "", "Need group of the rule set that is used up soonest; any pack or product of the group counts as bought.", "no need groups, or none bought"),
         Trait("replenish_need_date", TraitType.DATE, Title("需求补货提醒日", "Reminder date of the need"), "", "Last purchase + the reminder share of units × days per unit, own pace mixed with the group's.", "no need groups, or none bought"),
         Trait("replenish_need_due", TraitType.BOOLEAN, Title("需求补货到期", "Need due"), "", "The reminder date has come, at most the rule set's window of days ago.", "never"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
 from plugins.retail import membership, occasions, voice
+from plugins.retail.origins import with_origins
 from plugins.retail.rules import RuleSet
 
 __all__ = ["Member"]
@@ -26,7 +27,7 @@ class Member(Scorer):
     name = "member"
     Config = ScorerConfig
     needs = ("retail",)
-    traits = (
+    traits = with_origins(
         _trait("age", _INT, "年龄", "Age", "years", "From the birthday alone.", "no birthday with a year, or a filler date"),
         _trait("age_band", _TEXT, "年龄段", "Age band", "", "under_18, 18_24, 25_29, 30_39, 40_49, 50_plus.", "no age"),
         _trait("young_group", _BOOL, "年轻客群", "Young customers", "", "Declared birthday below the rule set's age.", "no age"),

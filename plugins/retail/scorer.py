@@ -13,6 +13,7 @@ from plugins.retail.exits import exit_days
 from plugins.retail.features import customer_features
 from plugins.retail.gaps import suggestions
 from plugins.retail.lifecycle import lifecycle
+from plugins.retail.origins import with_origins
 from plugins.retail.rules import OrderRules, RuleSet, literal
 from plugins.retail.staying import own_dates, slips
 
@@ -42,7 +43,7 @@ class Retail(Scorer):
 
     name = "retail"
     Config = RuleSet
-    traits = (
+    traits = with_origins(
         _trait("rule_version", _TEXT, "规则版本", "Rule version", "", "Rule set these traits were worked out by.", "never"),
         _trait("first_order_date", _DATE, "首次消费日", "First purchase day", "", "The shop's day of the first purchase."),
         _trait("last_order_date", _DATE, "最近消费日", "Last purchase day", "", "The shop's day of the last purchase."),

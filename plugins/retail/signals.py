@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
+from plugins.retail.origins import with_origins
 from plugins.retail.rules import EngagementRules, RuleSet
 
 __all__ = ["SENTENCES", "Signals"]
@@ -39,7 +40,7 @@ class Signals(Scorer):
     name = "signals"
     Config = ScorerConfig
     needs = ("retail", "taste")
-    traits = (
+    traits = with_origins(
         _trait("benefit_use_change", TraitType.NUMBER, "权益使用变化", "Benefits used, now against before", "1", "Coupons and points used per day of the last 60, over that of the 180 before.", "fewer than three used in the 180 days before"),
         _trait("basket_change", TraitType.NUMBER, "客单价变化", "Basket, now against before", "1", "Net value per purchase day of the last 90 days, over that of the 90 before.", "nothing bought in either, or on fewer than three days before"),
         _trait("category_change", TraitType.NUMBER, "品类数变化", "Categories, now against before", "1", "Categories bought in the last 90 days, over those of the 90 before.", "nothing bought in either, or fewer than three categories before"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
 from plugins.retail import lists, preferences
+from plugins.retail.origins import with_origins
 from plugins.retail.rules import RuleSet
 
 __all__ = ["Taste"]
@@ -32,7 +33,7 @@ class Taste(Scorer):
     name = "taste"
     Config = ScorerConfig
     needs = ("retail",)
-    traits = (
+    traits = with_origins(
         _trait("pref_category_1", "偏好品类", "Preferred category", "Category with the highest index among those bought often enough."),
         _trait("pref_category_2", "偏好品类(二)", "Second category", "The next one."),
         _trait("pref_category_3", "偏好品类(三)", "Third category", "The next one."),

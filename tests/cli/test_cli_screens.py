@@ -369,6 +369,18 @@ def test_traits_tell_which_segments_read_them_and_which_syncs_push_them(project:
     assert "visits" not in project.run("traits", "spent").out
 
 
+def test_traits_tell_family_origin_and_refresh(project: Project) -> None:
+    spent, visits = project.json("traits")["traits"]
+
+    assert (spent["family"], spent["upstream"], spent["refresh"]) == ("spending", ["orders.total_amount"], "everybody")
+    assert (visits["family"], visits["upstream"]) == (None, [])
+    shown = project.run("traits", "spent").out
+    assert "Refreshed on each business day, and in each run for everybody." in shown
+    assert "Family 消费能力 Spending power" in shown
+    assert "From orders.total_amount" in shown
+    assert "Family" not in project.run("traits", "visits").out
+
+
 def test_a_trait_that_is_not_there_is_told_with_the_nearest(project: Project) -> None:
     result = project.run("traits", "spend")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hub.scorer import Inputs, Scorer, ScorerConfig, Trait, TraitType
 from hub.titles import Title
 from plugins.retail.layers import came_often, spent_much
+from plugins.retail.origins import with_origins
 from plugins.retail.rules import RuleSet, literal
 
 __all__ = ["AtRisk"]
@@ -18,7 +19,7 @@ class AtRisk(Scorer):
     name = "at_risk"
     Config = ScorerConfig
     needs = ("retail", "taste", "signals", "forecast")
-    traits = (
+    traits = with_origins(
         Trait("at_risk_high_value", TraitType.BOOLEAN, Title("即将流失的高价值客户", "High value, about to leave"), "", "High value (M, or tier A) and frequency in the year up to the last purchase, and slipping or in the churn band high.", "never"),
         Trait("at_risk_reasons", TraitType.TEXT, Title("高价值流失原因", "Why at risk (Chinese)"), "", "Stage, reasons of the churn model and signals, in this order.", "not at risk"),
         Trait("at_risk_reasons_en", TraitType.TEXT, Title("高价值流失原因(英文)", "Why at risk (English)"), "", "The same in English.", "not at risk"),

@@ -32,6 +32,7 @@ from plugins.retail.models.keeping import (
     usable,
 )
 from plugins.retail.models.silence import FEWEST_CUSTOMERS
+from plugins.retail.origins import with_origins
 
 __all__ = ["Clusters", "Groups", "find_groups"]
 
@@ -212,7 +213,7 @@ class Clusters(Scorer):
     name = "clusters"
     needs = ("retail",)
     Config = ClustersConfig
-    traits = (
+    traits = with_origins(
         Trait("cluster_id", TraitType.INTEGER, Title("聚类编号", "Cluster"), "", "Number of the group; kept over refits.", "never bought, or no stable groups (the method says why)"),
         Trait("cluster_name", TraitType.TEXT, Title("聚类名称", "Cluster name (Chinese)"), "", "What the group differs in most from all buyers.", "as cluster_id"),
         Trait("cluster_name_en", TraitType.TEXT, Title("聚类名称(英文)", "Cluster name (English)"), "", "The same in English.", "as cluster_id"),

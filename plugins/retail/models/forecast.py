@@ -24,6 +24,7 @@ from plugins.retail.models.keeping import Fitted, Refused, Usable, fit_day, held
 from plugins.retail.models.reasons import reasons
 from plugins.retail.models.silence import Bases, Silence
 from plugins.retail.models.timing import HORIZONS, next_purchase
+from plugins.retail.origins import with_origins
 
 __all__ = ["Forecast"]
 
@@ -71,7 +72,7 @@ class Forecast(Scorer):
     name = "forecast"
     needs = ("retail",)
     Config = ForecastConfig
-    traits = (
+    traits = with_origins(
         _trait("clv_12m", TraitType.AMOUNT, "未来12个月价值", "Lifetime value, next 12 months", "currency", "Net value expected in the 365 days after as_of.", _NO_MODEL),
         _trait("clv_12m_p10", TraitType.AMOUNT, "未来12个月价值下限", "Lifetime value, low", "currency", "One in ten customers of a like forecast spends less.", _NO_MODEL),
         _trait("clv_12m_p90", TraitType.AMOUNT, "未来12个月价值上限", "Lifetime value, high", "currency", "One in ten customers of a like forecast spends more.", _NO_MODEL),

@@ -24,6 +24,7 @@ from hub.titles import Title
 from plugins.retail.models.config import RecommendConfig
 from plugins.retail.models.daily import evenly, read_buyers, read_ids
 from plugins.retail.models.kept_out import KeptOut, read_kept_out
+from plugins.retail.origins import with_origins
 
 __all__ = ["Bought", "Likes", "Ranked", "Recommend", "likes_of", "ranked"]
 
@@ -211,7 +212,7 @@ class Recommend(Scorer):
     name = "recommend"
     needs = ("retail",)
     Config = RecommendConfig
-    traits = (
+    traits = with_origins(
         _trait("reco_repeat", "推荐复购商品", "Products to buy again", "Names, the likeliest first; on sale, in stock at the customer's shop, never given back, and of no need group that is not used up yet."),
         _trait("reco_repeat_ids", "推荐复购商品编号", "Products to buy again, ids", "The same as product ids, separated by commas."),
         _trait("reco_repeat_reason", "复购推荐理由", "Why to buy again (Chinese)", "The favourite among them."),

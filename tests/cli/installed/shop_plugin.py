@@ -17,7 +17,7 @@ from hub.destination import Destination, Operation, Outcome, OutcomeStatus, Targ
 from hub.errors import AuthError, RowError, StreamError
 from hub.hookspecs import hookimpl
 from hub.records import Customer, Identifier, IdentifierKind, Order, OrderLine
-from hub.scorer import Inputs, Scorer, Trait, TraitType
+from hub.scorer import Inputs, Scorer, Trait, TraitFamily, TraitType
 from hub.segments import Segment
 from hub.source import Check, ConnectionConfig, CursorKind, Page, Source, Stream
 from hub.titles import Title
@@ -145,7 +145,16 @@ class Spending(Scorer):
 
     name = "spending"
     traits = (
-        Trait("spent", TraitType.AMOUNT, Title("累计消费", "Spent"), "CNY", "Sum of all orders.", "never bought"),
+        Trait(
+            "spent",
+            TraitType.AMOUNT,
+            Title("累计消费", "Spent"),
+            "CNY",
+            "Sum of all orders.",
+            "never bought",
+            TraitFamily.SPENDING,
+            ("orders.total_amount",),
+        ),
         Trait("visits", TraitType.INTEGER, Title("到店次数", "Visits"), "", "Orders."),
     )
 
