@@ -22,8 +22,8 @@ from hub.warehouse.people import create_views
 
 __all__ = ["ScoreReport", "in_order", "inputs_for", "make_relations", "run_scorer", "score", "valid_orders"]
 
-_AT_ONCE: Final = 100_000
-"""Customers whose traits are put together at a time."""
+_VALUES_PER_GB: Final = 25_000_000
+"""Traits that are put together at a time for each GB of memory: joined tables must fit in, and every further part reads them again."""
 
 
 @dataclass
@@ -281,7 +281,8 @@ def _gathered(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope)
     )
     whom = "customers SEMI JOIN touched USING (customer_id)" if partly else "customers"
     found = []
-    for part in _parts(engine, "touched" if partly else "customers"):
+    width = sum(len(kind.traits) for kind in scorers.values())
+    for part in _parts(engine, "touched" if partly else "customers", width):
         joins = "".join(
             f" LEFT JOIN (FROM {quoted(f'score_{name}')} WHERE {part}) AS {quoted(f'score_{name}')} USING (customer_id)"
             for name in scorers
@@ -290,9 +291,10 @@ def _gathered(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope)
     return found
 
 
-def _parts(engine: Engine, table: str) -> list[str]:
+def _parts(engine: Engine, table: str, width: int) -> list[str]:
     """Conditions that cut the customers of a table into parts: a row has hundreds of traits, and joining all at once needs all in memory."""
-    parts = max(1, ceil(int(engine.value(f"SELECT count(*) FROM {table}")) / _AT_ONCE))
+    values = int(engine.value(f"SELECT count(*) FROM {table}")) * width
+    parts = max(1, ceil(values / (_VALUES_PER_GB * engine.memory() / 10**9)))
     return ["true"] if parts == 1 else [f"hash(customer_id) % {parts} = {part}" for part in range(parts)]
 
 
@@ -327,7 +329,7 @@ def _replace_traits(engine: Engine, parts: list[str]) -> int:
     _fill(engine, "new_traits", parts)
     listed = ", ".join(map(quoted, columns))
     engine.execute("CREATE OR REPLACE TEMP TABLE moved AS FROM new_traits LIMIT 0")
-    for part in _parts(engine, "new_traits"):
+    for part in _parts(engine, "new_traits", len(columns)):
         engine.execute(
             f"INSERT INTO moved SELECT {listed} FROM new_traits WHERE {part} EXCEPT "
             f"SELECT {listed} FROM traits SEMI JOIN new_traits USING (customer_id) WHERE {part}"

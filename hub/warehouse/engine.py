@@ -51,6 +51,9 @@ class Engine(Protocol):
     def sparing_memory(self) -> AbstractContextManager[None]:
         """Hold little in memory within a block whose statements read and write each row once."""
 
+    def memory(self) -> int:
+        """Return how many bytes of memory statements may use."""
+
     def columns(self, table: str) -> dict[str, str]:
         """Return a table's columns with their types; empty if there is no such table."""
 
@@ -109,10 +112,14 @@ _SHARE = 3 / 8
 """Part of the memory limit that streaming statements always have, so that a higher limit helps them too."""
 
 
+def _bytes(limit: str) -> float:
+    number, unit = re.fullmatch(r"([\d.]+) ?(\w+)", limit).groups()  # type: ignore[union-attr] # the settings' own form
+    return float(number) * _UNITS[unit]
+
+
 def _sparing(limit: str, threads: int) -> int:
     """Return the bytes of memory that are enough for statements that stream, under a limit such as ``512MB``."""
-    number, unit = re.fullmatch(r"([\d.]+) ?(\w+)", limit).groups()  # type: ignore[union-attr] # the settings' own form
-    whole = float(number) * _UNITS[unit]
+    whole = _bytes(limit)
     return int(max(whole * _SHARE, min(whole, _PER_THREAD * (threads + 1))))
 
 
@@ -242,6 +249,10 @@ class DuckDBEngine:
             # After a fatal fault there is nothing left to set.
             with suppress(duckdb.Error):
                 self.connection.execute(f"SET memory_limit = '{self._memory_limit}'")
+
+    def memory(self) -> int:
+        """Return how many bytes of memory statements may use."""
+        return int(_bytes(self._memory_limit))
 
     def _commit(self) -> None:
         try:

@@ -162,8 +162,8 @@ def test_traits_put_together_in_parts_are_those_put_together_at_once(
 ) -> None:
     clock, names = Wall(), ("anna", "bo", "cy", "dora", "eve", "fay", "gus")
     found = []
-    for at_once in (100_000, 2):
-        monkeypatch.setattr("hub.pipeline.score._AT_ONCE", at_once)
+    for at_once in (100_000, 4):
+        monkeypatch.setattr("hub.pipeline.score._VALUES_PER_GB", at_once)
         with office(tmp_path / str(at_once), Letters, RANK, clock=clock) as hub:
             customers_are(hub, *names)
             first = score(hub).changed
