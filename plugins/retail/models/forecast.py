@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,10 @@ from plugins.retail.models.clv import Value, fit_value, tiers
 from plugins.retail.models.config import ForecastConfig
 from plugins.retail.models.daily import Daily, day_number, evenly, read_buyers, read_daily, read_ids
 from plugins.retail.models.features import snapshot
-from plugins.retail.models.keeping import Fitted, Refused, Usable, fit_day, held_model, read_usable, usable
+from plugins.retail.models.keeping import Fitted, Learn, Refused, Usable, fit_day, held_models, read_usable, usable
 from plugins.retail.models.reasons import reasons
 from plugins.retail.models.silence import Bases, Silence
+from plugins.retail.models.threads import in_threads, one_at_a_time
 from plugins.retail.models.timing import HORIZONS, next_purchase
 from plugins.retail.origins import with_origins
 
@@ -30,7 +31,7 @@ __all__ = ["Forecast"]
 
 Floats = NDArray[np.float64]
 
-_CHUNK = 100_000
+_CHUNK = 50_000
 _LONG_GONE = 365
 """A next purchase is forecast for customers whose last one is at most so many days ago."""
 CHURN_HORIZONS = (30, 60)
@@ -106,7 +107,7 @@ class Forecast(Scorer):
     def population(self, inputs: Inputs) -> Mapping[str, pa.Table]:
         """Fit what is due; return the models that hold for today."""
         active = inputs.config.active_days or inputs.settings["retail"].stages.active
-        return {"forecast_models": usable(held_models(inputs, active))}
+        return {"forecast_models": usable(fitted_models(inputs, active))}
 
     def score(self, inputs: Inputs) -> pa.Table:
         """Score every buyer by the models, some at a time."""
@@ -118,12 +119,16 @@ class Forecast(Scorer):
         models = read_usable(inputs, "forecast_models")
         contacted = read_contacts(inputs, buyers)
         rules = _alert_rules(inputs, active)
-        parts, alerts = [], []
-        for begin in range(0, len(buyers), _CHUNK):
-            some = slice(begin, begin + _CHUNK)
-            daily = read_daily(inputs, buyers[some])
-            parts.append(pa.table(_scored(daily, today, models, inputs.config, active)))
-            alerts.append(_alerts(daily, today, models["churn"], rules, contacted[some]))
+
+        def scored(part: tuple[Daily, NDArray[np.int32]]) -> tuple[pa.Table, NDArray[np.int32]]:
+            daily, when = part
+            traits = pa.table(_scored(daily, today, models, inputs.config, active))
+            return traits, _alerts(daily, today, models["churn"], rules, when)
+
+        places = (slice(begin, begin + _CHUNK) for begin in range(0, len(buyers), _CHUNK))
+        parts, alerts = zip(
+            *in_threads(scored, ((read_daily(inputs, buyers[some]), contacted[some]) for some in places)), strict=True
+        )
         ids = read_ids(inputs)
         found = pa.concat_tables(parts).append_column("alert_id", alert_ids(ids, np.concatenate(alerts)))
         return found.add_column(0, "customer_id", ids)
@@ -148,23 +153,21 @@ def _empty() -> pa.Table:
     return pa.table({name: pa.array([], pa.string() if name == "customer_id" else pa.null()) for name in names})
 
 
-def held_models(inputs: Inputs, active: int) -> dict[str, Model | Refused]:
+def fitted_models(inputs: Inputs, active: int) -> dict[str, Model | Refused]:
     """Return the three models that hold for today, fitted now where that is due."""
     first = inputs.arrow("SELECT min(business_date) AS day FROM customer_days WHERE orders > 0")["day"][0].as_py()
     today = day_number(inputs.business_date)
     day = fit_day(day_number(first) if first else today, today)
-    sample = cache(lambda: Bases(_sample(inputs, day)))
+    sample = one_at_a_time(lambda: Bases(_sample(inputs, day)))
     recipe = f"method {_METHOD}, sample {inputs.config.sample}"
-    silences = {"churn": (CHURN_HORIZONS, active), "next_purchase": (HORIZONS, _LONG_GONE)}
-    held: dict[str, Model | Refused] = {
-        "clv": held_model(
-            inputs.models, "clv", day, recipe, lambda day, used: fit_value(sample(), day, used, _PURPOSES["clv"])
-        )
+    wanted: dict[str, tuple[str, Learn]] = {
+        "clv": (recipe, lambda day, used: fit_value(sample(), day, used, _PURPOSES["clv"]))
     }
+    silences = {"churn": (CHURN_HORIZONS, active), "next_purchase": (HORIZONS, _LONG_GONE)}
     for name, (horizons, within) in silences.items():
         learn = partial(_learn_silence, sample, horizons, within, _PURPOSES[name])
-        held[name] = held_model(inputs.models, name, day, f"{recipe}, within {within}", learn)
-    return held
+        wanted[name] = (f"{recipe}, within {within}", learn)
+    return held_models(inputs.models, day, wanted)
 
 
 def _sample(inputs: Inputs, day: int) -> Daily:

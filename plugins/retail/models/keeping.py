@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -15,7 +16,18 @@ import pyarrow as pa
 from hub.models import Candidate, Model, ModelStore
 from hub.scorer import Inputs
 
-__all__ = ["Fitted", "Refused", "Usable", "fit_day", "held_model", "on_one_thread", "read_usable", "usable"]
+__all__ = [
+    "Fitted",
+    "Learn",
+    "Refused",
+    "Usable",
+    "fit_day",
+    "held_model",
+    "held_models",
+    "on_one_thread",
+    "read_usable",
+    "usable",
+]
 
 REFIT_DAYS = 28
 _THREADED = ("scipy.linalg", "sklearn.utils")
@@ -84,13 +96,11 @@ def fit_day(first_day: int, today: int) -> int:
     return first_day + (today - first_day) // REFIT_DAYS * REFIT_DAYS
 
 
-def held_model(
-    models: ModelStore,
-    name: str,
-    day: int,
-    recipe: str,
-    learn: Callable[[int, Model | None], Fitted | Refused],
-) -> Model | Refused:
+Learn: TypeAlias = Callable[[int, Model | None], Fitted | Refused]
+"""Fits a model for a day; given the one in use, to be compared with."""
+
+
+def held_model(models: ModelStore, name: str, day: int, recipe: str, learn: Learn) -> Model | Refused:
     """Return the model to use, fitted now if that is due.
 
     Args:
@@ -98,14 +108,40 @@ def held_model(
         name: which model.
         day: number of the day the model is due for.
         recipe: settings and method.
-        learn: fits a model for a day; given the one in use, to be compared with.
+        learn: what fits it.
+    """
+    return held_models(models, day, {name: (recipe, learn)})[name]
+
+
+@on_one_thread
+def _learnt(fits: Mapping[str, Callable[[], Fitted | Refused]]) -> dict[str, Fitted | Refused]:
+    """Run fits beside each other. The limit of threads is set around all of them: a fit that ends would lift it for the others."""
+    with ThreadPoolExecutor(len(fits)) as pool:
+        running = {name: pool.submit(fit) for name, fit in fits.items()}
+        return {name: one.result() for name, one in running.items()}
+
+
+def held_models(models: ModelStore, day: int, wanted: Mapping[str, tuple[str, Learn]]) -> dict[str, Model | Refused]:
+    """Return models to use as :func:`held_model` does; those that are due are fitted beside each other, a thread each.
+
+    Args:
+        models: where models are kept.
+        day: number of the day the models are due for.
+        wanted: recipe and what fits it, by model.
     """
     date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
-    used = models.current(name, date, recipe)
-    if models.known(name, date, recipe):
-        return used or Refused("its model was rolled back, and there is none before it")
-    found = learn(day, used)
-    if isinstance(found, Refused):
-        return used or found
-    models.offer(name, Candidate(date, recipe, found.payload, found.card), promote=found.good)
-    return models.current(name, date, recipe) or Refused(f"the model was not promoted: {found.card['decision']}")
+    used = {name: models.current(name, date, recipe) for name, (recipe, _) in wanted.items()}
+    due = [name for name, (recipe, _) in wanted.items() if not models.known(name, date, recipe)]
+    found = _learnt({name: partial(wanted[name][1], day, used[name]) for name in due}) if due else {}
+    held = {}
+    for name, (recipe, _) in wanted.items():
+        fitted = found.get(name)
+        if fitted is None:
+            held[name] = used[name] or Refused("its model was rolled back, and there is none before it")
+        elif isinstance(fitted, Refused):
+            held[name] = used[name] or fitted
+        else:
+            models.offer(name, Candidate(date, recipe, fitted.payload, fitted.card), promote=fitted.good)
+            now = models.current(name, date, recipe)
+            held[name] = now or Refused(f"the model was not promoted: {fitted.card['decision']}")
+    return held

@@ -24,6 +24,7 @@ from hub.titles import Title
 from plugins.retail.models.config import RecommendConfig
 from plugins.retail.models.daily import evenly, read_buyers, read_ids
 from plugins.retail.models.kept_out import KeptOut, read_kept_out
+from plugins.retail.models.threads import in_threads
 from plugins.retail.origins import with_origins
 
 __all__ = ["Bought", "Likes", "Ranked", "Recommend", "likes_of", "ranked"]
@@ -31,8 +32,8 @@ __all__ = ["Bought", "Likes", "Ranked", "Recommend", "likes_of", "ranked"]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-_CHUNK = 100_000
-_CELLS = 8_000_000
+_CHUNK = 50_000
+_CELLS = 4_000_000
 """Numbers in one block's table of customers by products or by like customers: bounds memory."""
 _FEW = 1_000
 """Products up to which a table with a place for each is faster than one of those that were bought."""
@@ -256,14 +257,16 @@ class Recommend(Scorer):
             nothing = pa.nulls(len(ids), pa.string())
             return pa.table({"customer_id": ids, **{trait.name: nothing for trait in self.traits}})
         likes = _likes(inputs, goods, ids)
-        parts = []
-        for begin in range(0, len(buyers), _CHUNK):
-            some = buyers[begin : begin + _CHUNK]
-            bought = _purchases(inputs, config, goods, some)
-            who = np.where(likes.who >= begin, likes.who - begin, -1)
-            kept_out = read_kept_out(inputs, goods.codes, some)
-            who = np.where(who < len(some), who, -1)
-            parts.append(_listed(bought, config, goods, replace(likes, who=who), kept_out))
+
+        def read() -> Iterator[tuple[Bought, Likes, KeptOut]]:
+            for begin in range(0, len(buyers), _CHUNK):
+                some = buyers[begin : begin + _CHUNK]
+                who = np.where(likes.who >= begin, likes.who - begin, -1)
+                who = np.where(who < len(some), who, -1)
+                kept_out = read_kept_out(inputs, goods.codes, some)
+                yield _purchases(inputs, config, goods, some), replace(likes, who=who), kept_out
+
+        parts = in_threads(lambda part: _listed(part[0], config, goods, *part[1:]), read())
         return pa.concat_tables(parts).add_column(0, "customer_id", ids)
 
 

@@ -18,6 +18,7 @@ from plugins.retail.models.features import FEATURES, Snapshot, snapshot
 from plugins.retail.models.keeping import Refused
 from plugins.retail.models.linear import Line, fit_logistic, level_shift
 from plugins.retail.models.metrics import calibration
+from plugins.retail.models.threads import one_at_a_time
 from plugins.retail.models.windows import Windows
 
 __all__ = ["Bases", "Silence", "Taught", "examined", "fit_base", "learn_silence", "levelled", "recalibrated", "taught"]
@@ -101,17 +102,15 @@ def fit_base(daily: Daily, today: int) -> tuple[Btyd, float] | Refused:
 
 
 class Bases:
-    """Purchase days, with MBG/NBD of each day it is asked for: several models look from the same days."""
+    """Purchase days, with MBG/NBD of each day it is asked for: several models look from the same days, maybe at the same time."""
 
     def __init__(self, daily: Daily) -> None:
         self.daily = daily
-        self._found: dict[int, tuple[Btyd, float] | Refused] = {}
+        self._found = one_at_a_time(lambda today: fit_base(daily, today))
 
     def at(self, today: int) -> tuple[Btyd, float] | Refused:
         """Return :func:`fit_base` of a day."""
-        if today not in self._found:
-            self._found[today] = fit_base(self.daily, today)
-        return self._found[today]
+        return self._found(today)
 
 
 def taught(
