@@ -67,10 +67,11 @@ def came_often(rules: RuleSet) -> str:
 
 
 def spent_much(rules: RuleSet) -> str:
-    """High value now, or in the 365 days up to the last purchase."""
-    return (
-        f"(rfm_m_score >= {rules.value.high} OR net_before_last_365 >= {_high(rules.rfm.monetary, rules.value.high)!r})"
-    )
+    """High value now, or in the 365 days up to the last purchase; the margin of those days is the usual one."""
+    enough = _high(rules.rfm.monetary, rules.value.high)
+    if rules.rfm.value == "margin":
+        enough /= rules.rfm.margin
+    return f"(rfm_m_score >= {rules.value.high} OR net_before_last_365 >= {enough!r})"
 
 
 def _high(cuts: tuple[float, ...], score: int) -> float:

@@ -17,6 +17,8 @@ def measures(rules: RfmRules) -> str:
     value = "net_window"
     if rules.value == "per_visit":
         value = "CASE WHEN days_window > 0 THEN (net_window::DOUBLE / days_window)::DECIMAL(18,4) ELSE 0 END"
+    if rules.value == "margin":
+        value = "coalesce(margin_window, 0)::DECIMAL(18,4)"
     return f"recency AS rfm_r_days, {rules.unit}_window AS rfm_f, {value} AS rfm_m"
 
 
@@ -113,11 +115,11 @@ def rfm_alone(rules: RfmRules, today: str, orders: str = "orders") -> str:
         orders: a relation with ``customer_id``, ``business_date``, ``net_amount`` and ``kind``.
 
     Raises:
-        ValueError: the rules count visits, or part by shares of the buyers.
+        ValueError: the rules count visits, part by shares of the buyers, or value by margin.
     """
-    if rules.mode != "fixed" or rules.unit == "visits":
+    if rules.mode != "fixed" or rules.unit == "visits" or rules.value == "margin":
         raise ValueError(
-            "rfm_alone knows fixed cut points of days or orders; score with the retail scorer for the rest."
+            "rfm_alone knows fixed cut points of days or orders and net value; score with the retail scorer for the rest."
         )
     within = f"business_date >= {today} - {rules.window_days}"
     return f"""

@@ -89,8 +89,11 @@ class RfmRules(Part):
     unit: Literal["days", "visits", "orders"] = Field(
         default="days", description="What frequency counts: purchase days, visits or orders."
     )
-    value: Literal["total", "per_visit"] = Field(
-        default="total", description="Monetary value: net value of the window, or per purchase day in it."
+    value: Literal["total", "per_visit", "margin"] = Field(
+        default="total", description="Monetary value: net value of the window, per purchase day in it, or gross margin."
+    )
+    margin: float = Field(
+        default=0.60, gt=0, le=1, description="Gross margin, as a share of net value, of lines whose cost nobody tells."
     )
     mode: Literal["fixed", "quantile"] = Field(
         default="fixed", description="fixed: cut points below; quantile: equal shares of the buyers, frozen per month."

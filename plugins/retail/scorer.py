@@ -13,6 +13,7 @@ from plugins.retail.exits import exit_days
 from plugins.retail.features import customer_features
 from plugins.retail.gaps import suggestions
 from plugins.retail.lifecycle import lifecycle
+from plugins.retail.margin import margin_window
 from plugins.retail.origins import with_origins
 from plugins.retail.rules import OrderRules, RuleSet, literal
 from plugins.retail.staying import own_dates, slips
@@ -53,7 +54,7 @@ class Retail(Scorer):
         _trait("net_value_life", _AMOUNT, "累计净消费", "Net value, lifetime", "currency", "Net of refunds, delivery excluded."),
         _trait("rfm_r_days", _INT, "最近消费距今天数", "Recency", "d", "Days from the last purchase day to as_of's day."),
         _trait("rfm_f", _INT, "消费频次", "Frequency", "d", "Purchase days in the window (or visits, or orders, as the rule set says)."),
-        _trait("rfm_m", _AMOUNT, "消费金额", "Monetary value", "currency", "Net value in the window (or per purchase day, as the rule set says)."),
+        _trait("rfm_m", _AMOUNT, "消费金额", "Monetary value", "currency", "Net value in the window (or per purchase day, or gross margin, as the rule set says)."),
         _trait("rfm_r_score", _INT, "R 分", "Recency score", "1-5", "5 is most recent."),
         _trait("rfm_f_score", _INT, "F 分", "Frequency score", "1-5", "5 is most frequent."),
         _trait("rfm_m_score", _INT, "M 分", "Monetary score", "1-5", "5 is most valuable."),
@@ -142,6 +143,9 @@ def _scored(inputs: Inputs, rules: RuleSet, only: str, number: int) -> str:
     base = f"""(SELECT c.customer_id AS id, f.* EXCLUDE (customer), x.* EXCLUDE (customer_id)
         FROM (FROM people {only}) AS c LEFT JOIN customer_features AS f USING (customer)
         LEFT JOIN ({exit_days(rules.exit)}) AS x USING (customer_id))"""
+    if rules.rfm.value == "margin":
+        margin = margin_window(rules.rfm, inputs.today)
+        base = f"(FROM {base} LEFT JOIN (SELECT customer_id AS id, margin_window FROM ({margin}) JOIN people USING (customer)) USING (id))"
     cuts = f", ({rfm.told_cut_points(rules.rfm, f'rfm_cut_points_{number}')}) AS cuts"
     if rules.value.class8_by == "mean":
         cuts += f", rfm_means_{number}"
@@ -185,6 +189,8 @@ def _buyers_of_the_month(inputs: Inputs, rules: RuleSet, number: int) -> str:
     day = f"(SELECT CASE WHEN min(business_date) < {first} THEN {first} ELSE {inputs.today} END FROM purchases)"
     only = f"SEMI JOIN (FROM rules_by WHERE rules = {number}) USING (customer)" if inputs.config.shops else ""
     features = customer_features(rules, "(SELECT day FROM month_begin)", only)
+    if rules.rfm.value == "margin":
+        features = f"FROM ({features}) LEFT JOIN ({margin_window(rules.rfm, '(SELECT day FROM month_begin)')}) USING (customer)"
     return f"""
         WITH month_begin AS (SELECT {day} AS day),
         customer_days AS (FROM ({customer_days()}) WHERE business_date < (SELECT day FROM month_begin)),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from till import TODAY, Till, order
+from till import TODAY, Till, order, refund
 
+from hub.records import OrderLine
 from plugins.retail.rules import RuleSet
 
 NAMES = {"r": ["久未到店", "近期", "最近"], "m": ["低", "中", "高"]}
@@ -72,3 +74,54 @@ def test_silence_is_set_against_the_customers_own_gap(till: Till) -> None:
     found = {who: row["gap_overdue"] for who, row in till.traits().items()}
     # Eight own gaps and two of 30 days: (8 * 7 + 60) / 10 = 11.6 days.
     assert found == {"anna": pytest.approx(21 / 11.6, abs=1e-6), "bo": pytest.approx(0.7), "cy": None}
+
+
+def line(number: str, net: str, **more: Any) -> OrderLine:
+    return OrderLine(line_id=number, net_amount=Decimal(net), **{"name": "tea", **more})
+
+
+def margins(till: Till, **rfm: Any) -> dict[str, Decimal]:
+    return {who: row["rfm_m"] for who, row in till.traits(rfm={"value": "margin", **rfm}).items()}
+
+
+def test_value_may_be_gross_margin_by_the_cost_of_lines(till: Till) -> None:
+    till.take(
+        order(
+            "1",
+            "anna",
+            "100",
+            lines=(line("a", "60", cost_amount=Decimal(20)), line("b", "40", cost_amount=Decimal(30))),
+        ),
+        order("2", "bo", "100", lines=(line("a", "100"),)),
+        order("3", "cy", "100"),
+        order("4", "di", "100", lines=(line("a", "100", cost_amount=Decimal(120)),)),
+        order("5", "eve", "100", days=400, lines=(line("a", "100", cost_amount=Decimal(20)),)),
+    )
+    assert margins(till, margin=0.7) == {"anna": 50, "bo": 70, "cy": 70, "di": -20, "eve": 0}
+    assert till.traits(rfm={"value": "margin"})["di"]["rfm_m_negative"] is True
+
+
+def test_a_refund_takes_its_share_of_the_margin(till: Till) -> None:
+    till.take(
+        order("1", "anna", "100", lines=(line("a", "100", cost_amount=Decimal(25)),)), refund("2", of="1", amount="40")
+    )
+    assert margins(till) == {"anna": 45}
+
+
+def test_quantiles_of_margin_are_of_the_months_buyers(till: Till) -> None:
+    till.take(
+        *(order(str(n), f"c{n}", "100", 40, lines=(line("a", "100", cost_amount=Decimal(10 * n)),)) for n in range(5))
+    )
+    found = till.traits(rfm={"value": "margin", "mode": "quantile"})
+    assert {who: row["rfm_m_score"] for who, row in found.items()} == {"c0": 5, "c1": 4, "c2": 3, "c3": 2, "c4": 1}
+
+
+def test_the_catalogue_tells_the_cost_of_a_unit_where_the_line_does_not(till: Till) -> None:
+    till.engine.execute(
+        "INSERT INTO products (connection, source_id, name, deleted, cost_price) VALUES ('pos', 'P1', 'tea', false, 6)"
+    )
+    two = line("a", "40", product_id="P1", quantity=Decimal(2))
+    till.take(order("1", "anna", "40", lines=(two,)))
+    found = margins(till)
+    till.engine.execute("DELETE FROM products")
+    assert found == {"anna": 28}
