@@ -52,6 +52,7 @@ def scoring_inputs(
     try:
         engine.execute("CREATE SCHEMA scoring.inputs")
         engine.execute("CREATE TABLE scoring.inputs.walk_ins AS FROM temp.walk_in_keys")
+        engine.execute(f"CREATE TABLE scoring.inputs.local_hours AS {_local_hours(zone)}")
         _let_in(engine, "main.customers" if everybody else "main.customers WHERE false")
         set_aside(engine)
         for name, sql in _views(day, zone, cutoff, valid, present_aside(engine)).items():
@@ -100,6 +101,8 @@ def _set_aside(engine: Engine, name: str, table: str) -> None:
     compress(engine, table)
 
 
+_QUARTER_HOUR = 15 * 60 * 10**6
+"""Microseconds."""
 _LARGE = 500_000
 """Rows from which compressing a table is worth the time."""
 
@@ -137,7 +140,7 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders, as
                    -sum(goods_amount) FILTER (coalesce(business_date, {day_of("ordered_at")}) {before}) AS amount
             FROM ({with_goods_amount(aside)}) WHERE {HAPPENED} AND kind = 'refund' AND original_id IS NOT NULL AND {_no_training(valid)}
             GROUP BY ALL""",
-        "purchases_found": _purchases_sql(day_of("ordered_at"), before, literal(zone.key), valid, aside),
+        "purchases_found": _purchases_sql(day_of("ordered_at"), before, valid, aside),
         "purchases": "FROM scoring.inputs.purchases_found",
         "orders": """SELECT o.* REPLACE (b.customer_id AS customer_id, p.business_date AS business_date), p.net_amount
             FROM main.orders AS o JOIN scoring.inputs.purchases AS p ON p.receipt = o.rowid
@@ -170,17 +173,29 @@ def _order_key(row: str) -> str:
     return f"hash({row}.connection, {row}.source_id)"
 
 
+def _quarter(instant: str) -> str:
+    return f"epoch_us({instant}) // {_QUARTER_HOUR}"
+
+
+def _local_hours(zone: ZoneInfo) -> str:
+    """The local hour of every quarter of an hour with an order: they are few, and a zone's rules take longer to ask than all else
+    that is read of an order. Zones are off by whole quarters."""
+    return f"""SELECT {_quarter("ordered_at")} AS quarter, hour(timezone({literal(zone.key)}, min(ordered_at)))::UTINYINT AS hour
+        FROM main.orders WHERE isfinite(ordered_at) GROUP BY quarter"""
+
+
 def _no_training(valid: ValidOrders) -> str:
     return "true" if "training" in valid.counted else "NOT list_contains(coalesce(flags, []), 'training')"
 
 
-def _purchases_sql(day: str, before: str, zone: str, valid: ValidOrders, aside: frozenset[str]) -> str:
+def _purchases_sql(day: str, before: str, valid: ValidOrders, aside: frozenset[str]) -> str:
     """Valid orders of known customers, a row of few bytes each."""
     return f"""
         SELECT receipt, {_order_key("w")} AS order_key, customer, business_date, ordered_at,
-               hour(timezone({zone}, ordered_at))::UTINYINT AS hour, kind = 'refund' AS refund, channel,
+               h.hour, kind = 'refund' AS refund, channel,
                hash(connection, coalesce(store_id, '')) AS shop,
                (goods_amount - refunded)::DECIMAL(18,4) AS net_amount, discount_amount,
                coalesce(len(coupons) > 0, false) AS with_coupon
         FROM (SELECT * REPLACE (coalesce(business_date, {day}) AS business_date) FROM ({weighed(_owned("orders"), aside)}) WHERE {HAPPENED}) AS w
+        LEFT JOIN scoring.inputs.local_hours AS h ON h.quarter = {_quarter("w.ordered_at")}
         WHERE business_date {before} AND {counts(valid)}"""
