@@ -6,6 +6,8 @@ kept for each profile the component it lies in, so one pass finds them all, howe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,7 +16,7 @@ from identity.numbering import drop_blocked, number_evidence, number_values
 from identity.tables import State
 from identity.workspace import Workspace
 
-__all__ = ["close_over", "take_everything"]
+__all__ = ["close_over", "find_known", "take_everything"]
 
 
 def take_everything(work: Workspace, before: State) -> None:
@@ -33,7 +35,22 @@ def take_everything(work: Workspace, before: State) -> None:
     work.view("old_history", "FROM previous_history")
 
 
-def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
+def find_known(before: State, changed: pa.Array) -> dict[str, pa.Table]:
+    """What the previous state knows of changed profiles: ``gone_profile``, ``gone_link``, ``gone_pair`` and, of the profiles that
+    were merged into them, ``pointing``."""
+    gone_link, gone_profile, pointing, one_side, other_side = before.find(
+        ("links", "profile", changed),
+        ("profiles", "profile", changed),
+        ("profiles", "merged_into", changed),
+        ("pairs", "left", changed),
+        ("pairs", "right", changed),
+    )
+    only_other = other_side.filter(pc.invert(pc.is_in(other_side["left"], changed)))
+    pairs = pa.concat_tables([one_side, only_other])
+    return {"gone_link": gone_link, "gone_profile": gone_profile, "gone_pair": pairs, "pointing": pointing}
+
+
+def close_over(work: Workspace, before: State, known: Mapping[str, pa.Table]) -> None:
     """For an incremental run: the same tables, over all that table ``changed`` (profile) can reach.
 
     The previous state is only searched (:meth:`identity.State.find`); what is found enters the workspace.
@@ -42,16 +59,9 @@ def close_over(work: Workspace, before: State, changed: pa.Array) -> None:
         work: with the changed evidence as ``new_profile`` and ``new_link``, and ``seed`` (profile): profiles touched in
             another way, by a constraint for one.
         before: the previous state.
-        changed: the keys in table ``changed``.
+        known: what it knows of the changed profiles, see :func:`find_known`.
     """
-    gone_link, gone_profile, one_side, other_side = before.find(
-        ("links", "profile", changed),
-        ("profiles", "profile", changed),
-        ("pairs", "left", changed),
-        ("pairs", "right", changed),
-    )
-    only_other = other_side.filter(pc.invert(pc.is_in(other_side["left"], changed)))
-    work.put(gone_link=gone_link, gone_profile=gone_profile, gone_pair=pa.concat_tables([one_side, only_other]))
+    work.put(**known)
     _judge_touched(work, before)
     _find_reached(work, before)
     _load_reached(work, before)
@@ -105,6 +115,21 @@ def _judge_touched(work: Workspace, before: State) -> None:
     judge_values(work, "touched_value", "touched_carrier", "judged")
 
 
+def _linking(work: Workspace) -> pa.Table:
+    """The carriers (profile) of touched values that link."""
+    links = work.given("touched_link")
+    links = links.filter(pc.equal(links["status"], "key"))
+    blocked = work.table("SELECT kind, scope, value FROM judged WHERE state = 'blocked'")
+    # The texts of blocked values are few; only links that have one are looked at as a whole.
+    doubtful = pc.is_in(links["value"], blocked["value"].combine_chunks())
+    work.put(doubtful_link=links.filter(doubtful))
+    rest = work.table(
+        "SELECT profile FROM doubtful_link ANTI JOIN (FROM judged WHERE state = 'blocked') USING (kind, scope, value)"
+    )
+    free = links.filter(pc.invert(doubtful))["profile"]
+    return pa.table({"profile": pc.unique(pa.chunked_array([*free.chunks, *rest["profile"].chunks], pa.string()))})
+
+
 def _put_carriers(work: Workspace, before: State, carriers: pa.Table) -> None:
     """Relation ``touched_carrier`` (value, sound): of ``carriers`` (value, profile), what each is called now."""
     profiles = carriers["profile"].combine_chunks().dictionary_encode()
@@ -116,14 +141,11 @@ def _put_carriers(work: Workspace, before: State, carriers: pa.Table) -> None:
 
 
 def _find_reached(work: Workspace, before: State) -> None:
-    """Tables ``reached``, all profiles of the closure, the ones that are gone among them, and ``near_member``, whose they were."""
-    (pointing,) = before.find(("profiles", "merged_into", work.given("changed_arrow")["profile"]))
-    work.put(pointing=pointing)
+    """Relations ``reached``, all profiles of the closure, the ones that are gone among them, and ``near_member``, whose they were."""
+    work.put(linking=_linking(work))
     work.make(
         "source",
-        """FROM changed UNION FROM seed UNION
-           SELECT profile FROM touched_link ANTI JOIN (FROM judged WHERE state = 'blocked') USING (kind, scope, value)
-           WHERE status = 'key' UNION
+        """FROM changed UNION FROM seed UNION FROM linking UNION
            SELECT profile FROM pointing UNION
            SELECT merged_into FROM new_profile WHERE merged_into IS NOT NULL UNION
            SELECT "left" FROM new_pair UNION SELECT "right" FROM new_pair""",

@@ -151,11 +151,15 @@ def _keep_values(work: Workspace, numbered: _Numbered, target: str) -> None:
 
 def drop_blocked(work: Workspace) -> None:
     """Take the values that ``value_state`` blocks out of ``v`` and ``l``."""
+    values = work.given("v_arrow")
+    texts = work.table("SELECT value FROM value_state WHERE state = 'blocked'")["value"].combine_chunks()
+    work.put(v_doubtful=values.filter(pc.is_in(values["value"], texts)))
     blocked = work.table(
-        "SELECT v.no FROM v SEMI JOIN (FROM value_state WHERE state = 'blocked') AS state USING (kind, scope, value)"
+        """SELECT found.no FROM v_doubtful AS found JOIN v_spaces AS spaces ON spaces.no = found.space
+           SEMI JOIN (FROM value_state WHERE state = 'blocked') AS state
+           ON state.kind = spaces.kind AND state.scope = spaces.scope AND state.value = found.value"""
     )["no"]
     if len(blocked):
-        values = work.given("v_arrow")
         work.put(blocked_no=pa.table({"no": blocked}))
         work.put(v_arrow=values.filter(pc.invert(pc.is_in(values["no"], blocked.combine_chunks()))))
         work.run("DELETE FROM l WHERE value IN (FROM blocked_no)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.changes import Change, apply_changes, differences
-from identity.closure import close_over, take_everything
+from identity.closure import close_over, find_known, take_everything
 from identity.decide import Decision, decide
 from identity.errors import InvalidInputError
 from identity.events import tell_events
@@ -189,10 +190,12 @@ class _Run:
         self.work.put(changed_arrow=pa.table({"profile": changed}))
         self.work.make("changed", "FROM changed_arrow")
         own = pick(profiles, "profile", changed), pick(identifiers, "profile", changed)
-        ignored = load_evidence(self.work, *own, self.rules)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            known = pool.submit(find_known, self.before, changed)
+            ignored = load_evidence(self.work, *own, self.rules)
         self._find_seeds()
         self._score(changed)
-        close_over(self.work, self.before, changed)
+        close_over(self.work, self.before, known.result())
         return ignored
 
     def _score(self, changed: pa.Array | None) -> None:
