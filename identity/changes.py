@@ -54,23 +54,38 @@ def _difference(name: str, old: pa.Table, new: pa.Table) -> Change:
     key = list(KEYS[name])
     if old.num_rows == 0 or new.num_rows == 0:
         return Change(KEYS[name], old.select(key), new)
-    place = pc.index_in(_keys(new, key), _keys(old, key))
-    was = old.take(place)
-    same = pc.and_(pc.is_valid(place), _equal_rows(new, was))
-    stays = np.zeros(old.num_rows, np.bool_)
+    known, wanted = _texts(old, key), _texts(new, key)
+    place = pc.index_in(wanted, known)
+    met, stays = np.zeros(old.num_rows, np.bool_), np.zeros(old.num_rows, np.bool_)
+    met[np.asarray(place.drop_null())] = True
+    if pc.any(pc.is_in(known.filter(pa.array(~met)), wanted)).as_py():
+        return _difference_of_groups(name, old, new)  # a key that stands in several old rows was met at the first only
+    same = pc.and_(pc.is_valid(place), _equal_rows(new, old.take(place)))
     stays[np.asarray(place.filter(same))] = True
     return Change(KEYS[name], old.filter(pa.array(~stays)).select(key), new.filter(pc.invert(same)))
 
 
-def _keys(table: pa.Table, key: Sequence[str]) -> pa.Array:
-    """Each row's key as one text."""
-    texts = [table[column].cast(pa.string()).combine_chunks() for column in key]
+def _difference_of_groups(name: str, old: pa.Table, new: pa.Table) -> Change:
+    """The difference where a key stands in several rows: all rows of a key change together."""
+    key, columns = list(KEYS[name]), new.column_names
+    was, now = _texts(old, columns), _texts(new, columns)
+    known, wanted = _texts(old, key), _texts(new, key)
+    moved = pa.concat_arrays(
+        [known.filter(pc.invert(pc.is_in(was, now))), wanted.filter(pc.invert(pc.is_in(now, was)))]
+    )
+    removed = old.filter(pc.is_in(known, moved)).select(key).group_by(key).aggregate([])
+    return Change(KEYS[name], removed, new.filter(pc.is_in(wanted, moved)))
+
+
+def _texts(table: pa.Table, columns: Sequence[str]) -> pa.Array:
+    """Some columns of each row as one text; large ones, for together they pass two gibibytes long before memory is full."""
+    texts = [table[column].cast(pa.large_string()).combine_chunks() for column in columns]
     if len(texts) == 1:
         return texts[0]
     return pc.binary_join_element_wise(*texts, _BETWEEN, null_handling="replace", null_replacement=_NOTHING)
 
 
-_BETWEEN, _NOTHING = "\x1f", "\x00"
+_BETWEEN, _NOTHING = pa.scalar("\x1f", pa.large_string()), "\x00"
 
 
 def _equal_rows(one: pa.Table, other: pa.Table) -> pa.Array:

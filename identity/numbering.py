@@ -129,8 +129,11 @@ def _numbered(links: pa.Table) -> _Numbered:
 
 def _codes(column: pa.ChunkedArray) -> tuple[_Codes, pa.Array]:
     """A column's texts by number, and the texts; all chunks share them."""
-    encoded = column.combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary
+    encoded = column.dictionary_encode().unify_dictionaries()
+    if not encoded.num_chunks:
+        return np.zeros(0, np.int64), pa.array([], pa.string())
+    numbers = np.concatenate([np.asarray(chunk.indices) for chunk in encoded.chunks])
+    return numbers.astype(np.int64), encoded.chunk(0).dictionary
 
 
 def _distinct(codes: _Codes) -> tuple[_Codes, _Codes]:
