@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from identity.errors import UnknownCustomerError
 from identity.reasons import Clash, Explanation, Reason, Side, Step
-from identity.rules import DEFAULT_KINDS, Composite, Tier
+from identity.rules import DEFAULT_KINDS, Composite, Kind, Tier
 from identity.tables import State, pick
 from identity.words import masked
 
@@ -31,7 +31,9 @@ class _Value:
     value: str
 
 
-def explain(state: State, left: str, right: str, *, zone: dt.tzinfo = dt.UTC) -> Explanation:
+def explain(
+    state: State, left: str, right: str, *, zone: dt.tzinfo = dt.UTC, kinds: Sequence[Kind] = DEFAULT_KINDS
+) -> Explanation:
     """Why two profiles are one customer, or why they are not.
 
     Args:
@@ -39,6 +41,8 @@ def explain(state: State, left: str, right: str, *, zone: dt.tzinfo = dt.UTC) ->
         left: profile key.
         right: profile key.
         zone: time zone that days are told in.
+        kinds: the kinds of the rules that the run decided by (:attr:`identity.Rules.kinds`): they tell which
+            different values of one kind spoke against joining.
 
     Raises:
         UnknownCustomerError: the state knows no such profile.
@@ -52,7 +56,7 @@ def explain(state: State, left: str, right: str, *, zone: dt.tzinfo = dt.UTC) ->
     customers = tuple(dict.fromkeys([home[left], home[right]]))
     members = pick(state.memberships, "customer", pa.array(customers))
     homes_of_all = dict(zip(members["profile"].to_pylist(), members["customer"].to_pylist(), strict=True))
-    evidence = _Evidence(state, homes_of_all, zone)
+    evidence = _Evidence(state, homes_of_all, zone, kinds)
     together = len(customers) == 1
     reasons = evidence.path(left, right) if together else evidence.objections(left, right)
     besides = evidence.besides(reasons) if together else []
@@ -60,25 +64,30 @@ def explain(state: State, left: str, right: str, *, zone: dt.tzinfo = dt.UTC) ->
     return Explanation(together, left, right, customers, reasons, besides, sides)
 
 
-_UNLIMITED = frozenset(kind.name for kind in DEFAULT_KINDS if kind.per_customer is None) | set(Composite)
-_SEVERAL = frozenset(
-    kind.name for kind in DEFAULT_KINDS if not (kind.account or kind.tier == Tier.CONTACT or kind.per_customer)
-) | set(Composite)
-_NO_LOGIN = frozenset(kind.name for kind in DEFAULT_KINDS if not kind.account) | set(Composite)
-_CLASHING = {"limit": _UNLIMITED, "contradicted": _SEVERAL, "other_account": _NO_LOGIN}
-"""By rule that forbids different values of one kind: the kinds of which a person may well have several."""
+def _harmless(kinds: Iterable[Kind]) -> dict[str, frozenset[str]]:
+    """By rule that forbids different values of one kind: the kinds of which a person may well have several."""
+    composites = frozenset(str(composite) for composite in Composite)
+    unlimited = {kind.name for kind in kinds if kind.per_customer is None}
+    no_login = {kind.name for kind in kinds if not kind.account}
+    asserted = {kind.name for kind in kinds if kind.tier != Tier.CONTACT}
+    return {
+        "limit": composites | unlimited,
+        "contradicted": composites | (unlimited & no_login & asserted),
+        "other_account": composites | no_login,
+    }
 
 
-_CONTACTS = frozenset(kind.name for kind in DEFAULT_KINDS if kind.tier == Tier.CONTACT)
 _MASK = Composite.MASKED_PHONE_AND_NAME
 
 
 class _Evidence:
     """The evidence within one customer, or between two."""
 
-    def __init__(self, state: State, home: Mapping[str, str], zone: dt.tzinfo) -> None:
+    def __init__(self, state: State, home: Mapping[str, str], zone: dt.tzinfo, kinds: Sequence[Kind]) -> None:
         self.home = home
         self.zone = zone
+        self.contacts = frozenset(kind.name for kind in kinds if kind.tier == Tier.CONTACT)
+        self.harmless = _harmless(kinds)
         keys = pa.array(list(home))
         self.own = pick(state.links, "profile", keys).to_pylist()
         self.links = [row for row in self.own if row["status"] in {"key", "blocked"}]
@@ -168,7 +177,7 @@ class _Evidence:
         return replace(
             self._about(Step.SHARED, one, other, value),
             day=self._day(max(seen)) if len(seen) == 2 else None,
-            agreement=self._agreement(one, other) if value.kind in _CONTACTS else None,
+            agreement=self._agreement(one, other) if value.kind in self.contacts else None,
             assurances=(rows[0]["assurance"] or 1, rows[1]["assurance"] or 1),
         )
 
@@ -225,7 +234,7 @@ class _Evidence:
 
     def _refused(self, row: Mapping[str, Any]) -> Reason:
         one, other, rule = row["left"], row["right"], row["rule"]
-        clashes = self._clashes(one, other, _CLASHING[rule]) if rule in _CLASHING else ()
+        clashes = self._clashes(one, other, self.harmless[rule]) if rule in self.harmless else ()
         if row["kind"] is None:
             # Clusters stand for their profiles: the model's pair may be another of the same two customers.
             sides = {self.home[one], self.home[other]}

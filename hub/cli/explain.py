@@ -62,6 +62,7 @@ def explain(
 def _explain(hub: Hub, engine: Engine, left: Sequence[str], right: Sequence[str]) -> Explanation:
     import identity
     from hub.errors import ConfigError
+    from hub.pipeline.identity_rules import rules_of
     from hub.pipeline.identity_state import state_around
 
     # What both name says nothing of the two: a phone's profiles are compared with the others of a customer.
@@ -71,7 +72,9 @@ def _explain(hub: Hub, engine: Engine, left: Sequence[str], right: Sequence[str]
     if other is None:
         raise ConfigError("Both name the same profile.", code="decision_empty", hint="Name two different profiles.")
     homes = engine.rows("SELECT DISTINCT customer_id FROM links WHERE profile IN (?, ?)", [one, other])
-    return identity.explain(state_around(engine, [str(row[0]) for row in homes]), one, other, zone=hub.settings.zone)
+    around = state_around(engine, [str(row[0]) for row in homes])
+    kinds = rules_of(hub.settings.identity).kinds
+    return identity.explain(around, one, other, zone=hub.settings.zone, kinds=kinds)
 
 
 def _named(engine: Engine, query: str, which: str) -> list[str]:

@@ -17,6 +17,20 @@ def test_two_profiles_are_explained_in_plain_words(ran: Project) -> None:
     assert "没有任何证据" in ran.run("explain", "pos:M0000001", "pos:M0000002", "--language", "zh").out
 
 
+def test_two_kept_apart_by_the_owners_own_limit_are_told_what_differs(ran: Project) -> None:
+    ran.append("\n[identity.kinds.card_no]\nper_customer = 1\n")
+    twice = [{"id": f"N000000{n}", "name": "周全", "phone": "15400000077", "card": f"8800000{n}"} for n in (1, 2)]
+    ran.shop["customers"] += twice
+    ran.save()
+    ran.run("ingest")
+    ran.run("resolve")
+    reasons = ran.json("explain", "pos:N0000001", "pos:N0000002")["reasons"]
+    assert [(one["kind"], one["rule"]) for one in reasons] == [("phone", "limit"), ("phone_mask+name", "contradicted")]
+    assert all("card_no" in [clash["kind"] for clash in one["clashes"]] for one in reasons)
+    page = ran.run("explain", "pos:N0000001", "pos:N0000002").out
+    assert "different card number: 880***01 on one side, 880***02 on the other" in page
+
+
 def test_people_decide_and_the_decision_is_told(ran: Project) -> None:
     done = ran.json("merge", "pos:M0000001", "pos:M0000002", "--reason", "sisters share a card", "--actor", "li")
     assert done["events"] == {"merged": 1}

@@ -7,7 +7,7 @@ import pytest
 from identity_frames import AT, customers, identifiers, phone, profiles
 
 import identity
-from identity import Rules, State
+from identity import Rules, State, Tier
 
 PEOPLE = profiles(
     {"profile": "pos:1", "name": "王芳"},
@@ -61,6 +61,31 @@ def test_sharing_a_value_with_several_people_is_said_to_be_so() -> None:
 def test_apart_is_explained_by_the_value_that_says_nothing() -> None:
     text = identity.explain(state(), "pos:2", "wm:9").words("en")
     assert "both carry the phone 138****8000, which says nothing about a person: a placeholder" in text
+
+
+def test_the_owners_own_limit_on_a_kind_is_told_with_the_values_that_clash() -> None:
+    people = profiles({"profile": "pos:1", "name": "王芳"}, {"profile": "yz:1", "name": "王芳"})
+    ids = identifiers(
+        ("pos:1", "phone", phone(1)),
+        ("yz:1", "phone", phone(1)),
+        ("pos:1", "card_no", "88000001", "till"),
+        ("yz:1", "card_no", "88000002", "till"),
+    )
+    rules = Rules().with_kind("card_no", per_customer=1)
+    found = identity.resolve(people, ids, rules=rules, at=AT, new_ids=identity.sequential_ids()).state
+    told = identity.explain(found, "pos:1", "yz:1", kinds=rules.kinds)
+    assert [(one.kind, one.rule) for one in told.reasons] == [("phone", "limit"), ("phone_mask+name", "contradicted")]
+    assert [[clash.kind for clash in one.clashes] for one in told.reasons] == [["card_no"], ["card_no"]]
+    assert "different card number: 880***01 on one side, 880***02 on the other" in told.words("en", detailed=True)
+
+
+def test_a_kind_of_ones_own_that_is_a_contact_tells_how_the_names_go_together() -> None:
+    people = profiles({"profile": "pos:1", "name": "王芳"}, {"profile": "yz:1", "name": "王芳"})
+    ids = identifiers(("pos:1", "custom", "desk-7", "shop"), ("yz:1", "custom", "desk-7", "shop"))
+    rules = Rules().with_kind("custom", tier=Tier.CONTACT)
+    found = identity.resolve(people, ids, rules=rules, at=AT, new_ids=identity.sequential_ids()).state
+    (reason,) = identity.explain(found, "pos:1", "yz:1", kinds=rules.kinds).reasons
+    assert (reason.kind, reason.agreement) == ("custom", "same_name")
 
 
 def test_apart_without_any_evidence_is_said_to_be_so() -> None:

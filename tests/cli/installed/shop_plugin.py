@@ -89,10 +89,11 @@ def to_customer(row: dict[str, Any]) -> Customer:
     """Map a member."""
     phone = Identifier(kind=IdentifierKind.PHONE, value=row["phone"])
     member = Identifier(kind=IdentifierKind.MEMBER_NO, value=row["id"])
+    cards = [Identifier(kind=IdentifierKind.CARD_NO, value=row["card"])] if "card" in row else []
     return Customer(
         source_id=row["id"],
         name=row["name"],
-        identifiers=(member, phone),
+        identifiers=(member, phone, *cards),
         merged_into=row.get("merged_into"),
         extra={"备注": row.get("note", "")},
     )
