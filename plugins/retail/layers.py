@@ -67,11 +67,16 @@ def came_often(rules: RuleSet) -> str:
 
 
 def spent_much(rules: RuleSet) -> str:
-    """High value now, or in the 365 days up to the last purchase; the margin of those days is the usual one."""
-    enough = _high(rules.rfm.monetary, rules.value.high)
+    """High value now, or in the 365 days up to the last purchase, by the same measure: net value, per purchase day, or margin.
+
+    The margin of those days is the usual one.
+    """
+    enough, value = _high(rules.rfm.monetary, rules.value.high), "net_before_last_365"
     if rules.rfm.value == "margin":
         enough /= rules.rfm.margin
-    return f"(rfm_m_score >= {rules.value.high} OR net_before_last_365 >= {enough!r})"
+    if rules.rfm.value == "per_visit":
+        value = "(net_before_last_365::DOUBLE / days_before_last_365)::DECIMAL(18,4)"
+    return f"(rfm_m_score >= {rules.value.high} OR {value} >= {enough!r})"
 
 
 def _high(cuts: tuple[float, ...], score: int) -> float:

@@ -171,3 +171,14 @@ def test_who_of_high_value_is_at_risk_is_said_by_the_own_shop_s_rules(till: Till
     small = {"name": "small", "stores": ["S2"], "value": {"high": 2}}
     found = till.traits(also=(Taste, Signals, forecast, AtRisk), trade="tea", shops=[small])["anna"]
     assert found["at_risk_high_value"] is risky
+
+
+@pytest.mark.parametrize(("amount", "risky"), [("19", False), ("20", True)])
+def test_value_per_visit_is_compared_with_value_per_visit(till: Till, amount: str, *, risky: bool) -> None:
+    # 20 purchase days: 380 or 400 in the year, which is more than 20 either way. None lies in the last 30 days.
+    till.take(*(bought(f"t{n}", 40 + n, amount) for n in range(20)))
+    rfm = {"value": "per_visit", "window_days": 30, "monetary": [5, 10, 20, 40]}
+    forecast = _forecast("SELECT 'anna' AS customer_id, 'B', 'high'")
+    found = till.traits(also=(Taste, Signals, forecast, AtRisk), trade="tea", rfm=rfm)["anna"]
+    assert (found["lifecycle_stage"], found["rfm_m"]) == ("slipping", 0)
+    assert (found["at_risk_rule"], found["at_risk_high_value"]) == (risky, risky)
