@@ -9,7 +9,7 @@ from __future__ import annotations
 from plugins.retail.lines import RHYTHM, goods_days
 from plugins.retail.rules import PreferenceRules, RuleSet, literal
 
-__all__ = ["KINDS", "goods", "habits", "hours", "numbered", "payments", "preferred", "products", "shares", "units"]
+__all__ = ["KINDS", "goods", "habits", "numbered", "payments", "preferred", "products", "sending", "shares", "units"]
 
 KINDS = ("category", "brand", "taste")
 """Passes over the lines; that of brands finds styles and price bands too, that of tastes sizes."""
@@ -201,12 +201,48 @@ def payments() -> str:
         WHERE paid > 0 GROUP BY customer"""
 
 
-def hours(zone: str) -> str:
-    """Return the hour whose messages are answered best: (answered + 1) / (sent + 4), at least three answered in all."""
-    return f"""SELECT customer_id, arg_max(hour, (rate, -hour)) AS best_send_hour FROM (
-            SELECT customer_id, hour(timezone('{zone}', occurred_at)) AS hour,
-                   (count(*) FILTER (type <> 'message.sent') + 1) / (count(*) FILTER (type = 'message.sent') + 4) AS rate,
-                   sum(count(*) FILTER (type <> 'message.sent')) OVER (PARTITION BY customer_id) AS answered
-            FROM events WHERE type IN ('message.sent', 'message.opened', 'message.clicked')
-            GROUP BY customer_id, hour(timezone('{zone}', occurred_at))
-        ) WHERE answered >= 3 GROUP BY customer_id"""
+_ANSWERS = 3
+"""Messages that must have been answered before a channel or an hour is told."""
+
+
+def sending(zone: str, today: str) -> str:
+    """Return the channel whose messages of a year are answered best, and the hour: of those of that channel, where enough were answered.
+
+    A rate is (answered + 1) / (sent + 4). What was sent, opened and clicked under one ``subject_id`` through one channel is one
+    message, of the hour it was sent at. Where no message is named, each is of its own hour, and what was opened and clicked in the same one counts once.
+
+    Args:
+        zone: the chain's time zone.
+        today: the business date of as_of as SQL.
+    """
+    rate, answered = "(sum(answered) + 1) / (sum(sent) + 4)", f"sum(answered) >= {_ANSWERS}"
+    return f"""
+        WITH told AS MATERIALIZED (
+            SELECT customer_id, channel, subject_id, occurred_at, type FROM events
+            WHERE type IN ('message.sent', 'message.opened', 'message.clicked') AND business_date >= {today} - 365
+        ), messages AS (
+            SELECT customer_id, channel, subject_id IS NOT NULL AS named, coalesce(min(occurred_at) FILTER (type = 'message.sent'), min(occurred_at)) AS moment,
+                   bool_or(type = 'message.sent') AS sent, bool_or(type = 'message.opened') AS opened, bool_or(type = 'message.clicked') AS clicked
+            FROM told SEMI JOIN (
+                SELECT customer_id FROM told WHERE type <> 'message.sent' GROUP BY customer_id HAVING count(*) >= {_ANSWERS}
+            ) USING (customer_id)
+            GROUP BY customer_id, channel, subject_id, CASE WHEN subject_id IS NULL THEN occurred_at END
+        ), cells AS (
+            SELECT customer_id, channel, hour(timezone({literal(zone)}, moment)) AS hour, count(*) FILTER (sent OR named) AS sent,
+                   count(*) FILTER (named AND (opened OR clicked))
+                   + greatest(count(*) FILTER (NOT named AND opened), count(*) FILTER (NOT named AND clicked)) AS answered
+            FROM messages GROUP BY customer_id, channel, hour
+        ), channels AS (
+            SELECT customer_id, channel, {rate} AS rate, {answered} AS enough, sum(sum(answered)) OVER (PARTITION BY customer_id) AS answered
+            FROM cells WHERE channel IS NOT NULL GROUP BY customer_id, channel
+        ), best AS (
+            SELECT customer_id, arg_min(channel, (-rate, channel)) AS best_send_channel, arg_min(enough, (-rate, channel)) AS enough
+            FROM channels WHERE answered >= {_ANSWERS} GROUP BY customer_id
+        ), hours AS (
+            SELECT customer_id, hour, {rate} AS rate, sum(sum(answered)) OVER (PARTITION BY customer_id) AS answered
+            FROM cells LEFT JOIN best USING (customer_id)
+            WHERE enough IS NOT true OR channel = best_send_channel GROUP BY customer_id, hour
+        )
+        SELECT customer_id, best_send_channel, best_send_hour FROM (
+            SELECT customer_id, arg_min(hour, (-rate, hour)) AS best_send_hour FROM hours WHERE answered >= {_ANSWERS} GROUP BY customer_id
+        ) LEFT JOIN best USING (customer_id)"""
