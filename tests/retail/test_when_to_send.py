@@ -58,13 +58,14 @@ def test_hours_of_all_channels_count_where_the_best_one_has_few_answers(till: Ti
     assert best(till, *texts, *chats, *more) == ("wecom", 7)
 
 
-def test_opened_and_clicked_is_answered_once(till: Till) -> None:
+def test_a_message_that_is_opened_and_clicked_is_answered_once(till: Till) -> None:
     both = [*message(5, 9, "sms", answered=True), event("clicked", 5, 11, "sms", "m5-9")]
     assert best(till, *both, *message(6, 9, "sms", answered=True)) == (None, None)
-    unnamed = [
-        event(kind, day, hour, "sms") for day in (5, 6) for kind, hour in (("sent", 9), ("opened", 10), ("clicked", 10))
-    ]
-    assert best(till, *unnamed) == (None, None)
+
+
+def test_what_is_opened_and_clicked_in_an_hour_counts_once_where_messages_bear_no_id(till: Till) -> None:
+    told = (("sent", 9), ("opened", 10), ("clicked", 10))
+    assert best(till, *(event(kind, day, hour, "sms") for day in (5, 6) for kind, hour in told)) == (None, None)
 
 
 def test_messages_without_a_channel_tell_the_hour_only(till: Till) -> None:
