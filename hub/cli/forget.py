@@ -24,6 +24,7 @@ _WHAT = {
     "store.rejects": "emptied",
     "ledgers": "file removed",
 }
+_NOT_CLEARED = "Not cleared: look after it yourself"
 
 
 @verb(
@@ -113,12 +114,13 @@ def _document(done: ForgetReport) -> dict[str, Any]:
         "at_destinations": dict(done.at_destinations),
         "left": list(done.left),
         "finished": list(done.finished),
+        "left_by_finished": {erasure: list(left) for erasure, left in done.finished.items()},
     }
 
 
 def _show(screen: Screen, done: ForgetReport) -> None:
     if done.finished:
-        screen.line(f"Finished: {len(done.finished)} that an earlier command had left open.")
+        _show_finished(screen, done)
     elif done.done and not done.counts:
         screen.line("Nothing was left open.")
     if not done.counts:
@@ -134,7 +136,15 @@ def _show(screen: Screen, done: ForgetReport) -> None:
         screen.heading("Still at destinations: delete it there")
         screen.table(("Destination", ">Rows"), list(done.at_destinations.items()))
     if done.left:
-        screen.heading("Not cleared: look after it yourself")
+        screen.heading(_NOT_CLEARED)
         for place in done.left:
             screen.line(f"- {place}")
     screen.line("Gone, for good." if past else "Nothing was deleted: this was a trial.")
+
+
+def _show_finished(screen: Screen, done: ForgetReport) -> None:
+    screen.line(f"Finished: {len(done.finished)} that an earlier command had left open.")
+    rows = [(erasure, place) for erasure, left in done.finished.items() for place in left]
+    if rows:
+        screen.heading(_NOT_CLEARED)
+        screen.table(("Erasure", "Place"), rows)

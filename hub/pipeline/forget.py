@@ -51,7 +51,7 @@ class ForgetReport:
         counts: rows by place (``warehouse.orders``, ``packages.profiles``, ``store.deliveries`` …).
         at_destinations: rows that destinations hold, by ``connection/target``: they are not taken back from there.
         left: sentences about places where the person is still named, or that could not be looked into.
-        finished: ids of erasures that an earlier process had left open, and that are done now.
+        finished: erasures that an earlier process had left open and that are done now: by id, sentences as in ``left``.
         done: whether it is gone; False for a trial.
     """
 
@@ -59,7 +59,7 @@ class ForgetReport:
     counts: Mapping[str, int] = field(default_factory=dict)
     at_destinations: Mapping[str, int] = field(default_factory=dict)
     left: Sequence[str] = ()
-    finished: Sequence[str] = ()
+    finished: Mapping[str, Sequence[str]] = field(default_factory=dict)
     done: bool = False
 
 
@@ -79,7 +79,7 @@ def forget(hub: Hub, query: str, *, reason: str, actor: str = "", dry_run: bool 
         StoreError: a package or snapshot cannot be read.
     """
     with _undisturbed(hub):
-        finished = [] if dry_run else _finish(hub)
+        finished = {} if dry_run else _finish(hub)
         try:
             with hub.warehouse() as engine:
                 person, counts, left = _look(hub, engine, query)
@@ -102,23 +102,23 @@ def forget(hub: Hub, query: str, *, reason: str, actor: str = "", dry_run: bool 
         return report
 
 
-def finish_erasures(hub: Hub) -> list[str]:
-    """Carry erasures to their end that a killed process left open; return their ids.
+def finish_erasures(hub: Hub) -> dict[str, list[str]]:
+    """Carry erasures to their end that a killed process left open.
+
+    Returns:
+        By the id of each, sentences about places where the person is still named, or that could not be looked into.
 
     Raises:
         LeaseHeldError: another process pushes or has the warehouse open; nothing of this call was done.
     """
     if not hub.store.forgotten.open():
-        return []
+        return {}
     with _undisturbed(hub):
         return _finish(hub)
 
 
-def _finish(hub: Hub) -> list[str]:
-    unfinished = hub.store.forgotten.open()
-    for erasure in unfinished:
-        _carry_out(hub, erasure)
-    return [erasure.id for erasure in unfinished]
+def _finish(hub: Hub) -> dict[str, list[str]]:
+    return {erasure.id: _carry_out(hub, erasure) for erasure in hub.store.forgotten.open()}
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import pytest
 from cli_project import Project
 
 
@@ -124,6 +126,35 @@ def test_forgetting_asks_looks_first_and_leaves_its_mark(ran: Project) -> None:
     assert done["rows"]["warehouse.profiles"] == 1
     assert ran.run("customer", "15400000001").code == 1
     assert ran.run("forget", "15400000001", "--reason", "request 7", "--yes").code == 2
+
+
+def test_ending_an_interrupted_forgetting_tells_what_is_left_to_do(
+    ran: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran.write(".hub/old.txt", "call 15400000001")
+
+    def interrupted(point: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hub.pipeline.forget.crash_point", interrupted)
+        assert ran.run("forget", "15400000001", "--reason", "request 7", "--yes").code == 130
+    copy = ran.folder / "open"
+    shutil.copytree(ran.folder / ".hub", copy)
+    shown = ran.run("forget", "--finish").out
+    assert "Finished: 1 that an earlier command had left open." in shown
+    heading, columns, _, row, *_ = shown[shown.index("Not cleared") :].splitlines()
+    assert heading == "Not cleared: look after it yourself"
+    assert columns.split() == ["Erasure", "Place"]
+    assert "file old.txt" in row
+    assert ran.run("forget", "--finish").out == "Nothing was left open.\n"
+    shutil.rmtree(ran.folder / ".hub")
+    shutil.copytree(copy, ran.folder / ".hub")
+    done = ran.json("forget", "--finish")
+    (erasure,) = done["finished"]
+    assert done["left_by_finished"] == {
+        erasure: ["file old.txt: no connection of hub.toml says it is its own; delete it"]
+    }
 
 
 def test_a_newcomer_who_asks_about_the_wrong_or_an_old_id_is_helped(ran: Project) -> None:
