@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -13,51 +12,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import fsspec
+import killed_drop
 import psutil
 import pytest
 from drop_rig import Rig, operation, operations, push
 from fsspec.implementations.memory import MemoryFileSystem
+from processes import KILLED, run
 
 from hub.destination import Operation, OperationKind
 from hub.errors import RetryError, StreamError
 
 # Killed processes.
 
-_WRITER = textwrap.dedent(
-    """
-    import os, signal, sys
-    from pathlib import Path
-    sys.path.insert(0, sys.argv[1])
-    from drop_rig import Rig, operation
-    base, target, point = Path(sys.argv[2]), sys.argv[3], sys.argv[4]
-    steps = iter(range(1000))
-    def die(): os.kill(os.getpid(), signal.SIGKILL)
-    def rows():
-        for number in range(1, 25_001):
-            if point == "rows" and number == 22_000: die()
-            yield operation(number, batch="batch-2", level="silver")
-    replace = Path.replace
-    def noisy_replace(self, target):
-        step = next(steps)
-        if point == f"before-{step}": die()
-        result = replace(self, target)
-        if point == f"after-{step}": die()
-        return result
-    Path.replace = noisy_replace
-    rig = Rig(base)
-    destination = rig.connect()
-    found = next(entry for entry in destination.targets() if entry.name == target)
-    for number, outcome in enumerate(destination.write(found, rows())):
-        if point == "outcomes" and number == 100: die()
-    """
-)
 POINTS = ["rows", "before-0", "after-0", "before-1", "after-1", "outcomes"]
-
-
-def _write(rig: Rig, target: str, point: str) -> int:
-    here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", _WRITER, here, str(rig.base), target, point]
-    return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False).returncode
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +33,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]
     found = {}
     for target in ("audience", "changes"):
         rig = Rig(tmp_path_factory.mktemp(target))
-        assert _write(rig, target, "none") == 0
+        assert run(killed_drop.work, rig.base, target, "none") == 0
         found[target] = {name: rig.digest(name) for name in rig.names()}
     return found
 
@@ -77,19 +44,19 @@ def test_a_killed_writer_leaves_the_old_or_the_new_audience(
 ) -> None:
     rig.push("audience", operations(10))
     old, new = rig.digest(), clean["audience"]["audience.csv"]
-    assert _write(rig, "audience", point) == -signal.SIGKILL
+    assert run(killed_drop.work, rig.base, "audience", point) == KILLED
     assert rig.digest() == (old if point in {"rows", "before-0"} else new)
     assert rig.manifest()["sha256"] == (old if point in {"rows", "before-0", "after-0", "before-1"} else new)
-    assert _write(rig, "audience", "none") == 0
+    assert run(killed_drop.work, rig.base, "audience", "none") == 0
     assert {name: rig.digest(name) for name in rig.names()} == clean["audience"]
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_writer_leaves_one_file_of_changes(rig: Rig, point: str, clean: dict[str, dict[str, str]]) -> None:
-    assert _write(rig, "changes", point) == -signal.SIGKILL
+    assert run(killed_drop.work, rig.base, "changes", point) == KILLED
     seen = {name: rig.digest(name) for name in rig.names() if not name.startswith(".")}
     assert seen.items() <= clean["changes"].items()
-    assert _write(rig, "changes", "none") == 0
+    assert run(killed_drop.work, rig.base, "changes", "none") == 0
     assert {name: rig.digest(name) for name in rig.names()} == clean["changes"]
 
 
