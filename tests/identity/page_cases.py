@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -18,9 +19,9 @@ from identity.tables import pick
 AT = dt.datetime(2026, 9, 1, 2, tzinfo=dt.UTC)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """A question.
+    """A question; equal to itself only, so that what was made of it can be kept.
 
     Attributes:
         people: profiles as identity takes them; the first two are asked about.
@@ -58,6 +59,7 @@ def page(case: Case, language: str = "en") -> str:
     return "\n".join(explain_page(told, facts, language))
 
 
+@cache
 def _resolved(case: Case) -> identity.Resolution:
     """Resolve, and resolve again from the first result: what is asked about has to hold on the next run too."""
     given = profiles(*case.people), _identifiers(case.ids)

@@ -11,6 +11,9 @@ import pytest
 from identity_frames import phone
 from page_cases import CASES, decided, held, page, person
 
+# One process resolves each case once and has it for all tests.
+pytestmark = pytest.mark.xdist_group("pages")
+
 GUIDE = Path(__file__).parents[2] / "docs" / "why-one.md"
 
 SAID: dict[str, tuple[str, ...]] = {

@@ -12,6 +12,9 @@ from processes import KILLED, calls_of, run
 
 from hub.crashpoints import CRASH_POINTS
 
+# One process makes the run without kills that the others are compared with.
+pytestmark = pytest.mark.xdist_group("ingest_kills")
+
 POINTS = [point for point in CRASH_POINTS if point.startswith(("ingest.", "load."))]
 
 

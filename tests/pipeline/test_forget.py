@@ -26,6 +26,9 @@ from hub.store.store import Store
 from hub.store.tables import RejectedRow
 from hub.warehouse.forgotten import forgotten
 
+# One process makes the two chains that most tests copy.
+pytestmark = pytest.mark.xdist_group("forgotten")
+
 POINTS = [point for point in CRASH_POINTS if point.startswith("forget.")]
 LATER = NOW + dt.timedelta(days=3)
 

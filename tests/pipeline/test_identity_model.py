@@ -15,6 +15,9 @@ from hub.pipeline.identity_report import changed_settings, preview
 from hub.pipeline.link_model import Trained, load_model, train_model
 from hub.records import Customer, Identifier, IdentifierKind
 
+# One process trains the model for all tests.
+pytestmark = pytest.mark.xdist_group("twins")
+
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 GIVEN = "芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂英华玉萍红健文辉力"
 

@@ -140,6 +140,7 @@ class Received:
         return cls(events, brought, requests, story.ledger())
 
 
+@pytest.mark.xdist_group("push_kills")
 @pytest.mark.parametrize("story", ["webhook"], indirect=True)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_webhook_gets_every_row_once_and_repeats_under_the_same_id(
