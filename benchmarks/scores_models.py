@@ -35,9 +35,11 @@ from plugins.retail.models.config import RecommendConfig
 from plugins.retail.models.daily import Daily, daily_of
 from plugins.retail.models.features import snapshot
 from plugins.retail.models.keeping import Refused
+from plugins.retail.models.layer import layers_of
 from plugins.retail.models.metrics import amount_metrics, auc, concordance, probability_metrics
 from plugins.retail.models.silence import Bases, Silence
 from plugins.retail.models.timing import HORIZONS, next_purchase
+from plugins.retail.rules import RuleSet
 
 YEAR = 365
 SELLING = ("pos", "youzan", "weimob", "miniprogram")
@@ -101,10 +103,24 @@ def simulated(world: World) -> tuple[Sales, pd.DataFrame]:
     bought = sold[["platform", "order_id", "customer", "day"]].merge(pd.concat(lines), on=["platform", "order_id"])
     bought["product"] = pd.Index(codes_of(world)).get_indexer(bought["product_id"].astype(str))
     truth = world.truth.people.select(["person_id", "left_at"]).to_pandas().set_index("person_id").reindex(ids)
-    daily = daily_of(code, sold["day"].to_numpy(), sold["net"].to_numpy(), sold["given"].to_numpy())
     sold["hour"] = sold["happened_at"].dt.tz_convert(str(world.start.tzinfo)).dt.hour
     sold["channel"] = np.where(sold["platform"] == "pos", "store", "online")
+    daily = daily_of(
+        code,
+        *(sold[name].to_numpy() for name in ("day", "net", "given")),
+        online=sold["channel"] == "online",
+        categories=new_categories(world, sold, bought),
+        layers=layers_of(RuleSet.model_validate({"trade": "tea"})),
+    )
     return Sales(daily, bought[["customer", "day", "product"]], sold[VISIT]), truth.reset_index()
+
+
+def new_categories(world: World, sold: pd.DataFrame, bought: pd.DataFrame) -> pd.Series:
+    """How many categories each order brought that its customer had not bought from before."""
+    category = np.array([product.category for product in world.setting.profile.products])[bought["product"]]
+    first = bought.assign(category=category).sort_values("day", kind="stable").drop_duplicates(["customer", "category"])
+    key = ["platform", "order_id"]
+    return sold.join(first.groupby(key).size().rename("categories"), on=key)["categories"].fillna(0)
 
 
 def uci(path: Path) -> Sales:

@@ -24,6 +24,7 @@ _STAGE = f"{_DAYS}; events: type properties occurred_at; profiles_cards: valid_t
 _GOODS = "orders: business_date kind status; orders_lines: product_id name quantity refunded_quantity"
 _CHOICES = f"{_GOODS} options"
 _CATALOGUE = f"{_GOODS} category; products: name category"
+_FORECAST = f"{_DISCOUNTED} channel; {_CATALOGUE}"
 _EVENTS = "events: type occurred_at"
 _MESSAGES = f"{_EVENTS} subject_id"
 _FEEDBACK = "feedback: type occurred_at score score_max"
@@ -42,10 +43,13 @@ _GROUPS: tuple[tuple[TraitFamily | None, str, str], ...] = (
     (_SPENDING, _NET, "net_value_life rfm_m rfm_m_score rfm_code rfm_names rfm_m_negative rfm_value rfm_class8 spend_365d basket_value basket_cv spend_band"),
     (_SPENDING, _DISCOUNTED, "discount_share"),
     (_SPENDING, f"{_DAYS} coupons", "discount_dependence"),
-    (_SPENDING, _DISCOUNTED, "clv_12m clv_12m_p10 clv_12m_p90 clv_expected_visits clv_tier clv_historic clv_total retention_budget"),
-    (_LIFECYCLE, _DISCOUNTED, "p_alive churn_prob_60d churn_prob_30d churn_band churn_reasons churn_reasons_en next_purchase_p7 next_purchase_p14 next_purchase_p30 next_purchase_date next_purchase_lo next_purchase_hi"),
-    (_LIFECYCLE, f"{_DISCOUNTED}; {_EVENTS}", "alert_id"),
-    (_LIFECYCLE, f"{_DISCOUNTED}; {_EVENTS} amount; {_FEEDBACK} text; {_CATALOGUE} on_sale; stores: closed_on", "at_risk_high_value at_risk_reasons at_risk_reasons_en signals signals_en"),
+    (_SPENDING, _NET, "clv_historic"),
+    (_SPENDING, _FORECAST, "clv_12m clv_12m_p10 clv_12m_p90 clv_expected_visits clv_tier clv_total retention_budget"),
+    (_LIFECYCLE, _DAYS, "p_alive"),
+    (_LIFECYCLE, _FORECAST, "churn_prob_60d churn_prob_30d churn_band churn_reasons churn_reasons_en next_purchase_p7 next_purchase_p14 next_purchase_p30 next_purchase_date next_purchase_lo next_purchase_hi"),
+    (_LIFECYCLE, f"{_FORECAST}; {_EVENTS}", "alert_id"),
+    (_LIFECYCLE, f"{_FORECAST}; {_EVENTS} amount; {_FEEDBACK} text; products: on_sale; stores: closed_on", "at_risk_high_value at_risk_reasons at_risk_reasons_en"),
+    (_LIFECYCLE, f"{_DISCOUNTED}; {_EVENTS} amount; {_FEEDBACK} text; {_CATALOGUE} on_sale; stores: closed_on", "signals signals_en"),
     (_BEHAVIOUR, f"{_DISCOUNTED} ordered_at channel", "cluster_id cluster_name cluster_name_en"),
     (_BEHAVIOUR, f"{_EVENTS} amount", "benefit_use_change benefit_use_rate"),
     (_SPENDING, _NET, "basket_change"),

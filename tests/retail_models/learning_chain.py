@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hub.models import MemoryModels, ModelStore
 from hub.scorer import Inputs, Scorer
+from plugins.retail.daily import customer_days
 from plugins.retail.models.daily import Daily, daily_of, day_number
 from plugins.retail.rules import RuleSet
 
@@ -97,7 +98,10 @@ class Relations:
 def inputs_of(
     bought: Purchases, as_of: dt.date, config: Any, models: ModelStore | None = None, money: int = 1
 ) -> Inputs:
-    """Return what a scorer may read of a chain on a day: relations hold nothing from that day on."""
+    """Return what a scorer may read of a chain on a day: relations hold nothing from that day on.
+
+    One customer in nine buys online, as far as purchase days tell. The amounts of the rules are in the same money as the prices.
+    """
     connection = duckdb.connect(config={"threads": 1})
     known = bought.before(day_number(as_of))
     cents = np.round(known.value * 100).astype(np.int64) * money
@@ -111,24 +115,29 @@ def inputs_of(
         }
     )
     connection.register("rows", rows)
-    connection.execute("""
+    connection.execute(
+        """
         CREATE TABLE people AS SELECT 'C' || lpad(customer::VARCHAR, 6, '0') AS customer_id,
             (row_number() OVER (ORDER BY customer))::INTEGER AS customer FROM (SELECT DISTINCT customer FROM rows);
         CREATE TABLE bought AS SELECT p.customer, r.* EXCLUDE (customer), r.customer AS person
             FROM rows AS r JOIN people AS p ON p.customer_id = 'C' || lpad(r.customer::VARCHAR, 6, '0');
         CREATE TABLE purchases AS SELECT customer, business_date, false AS refund, (cents / 100)::DECIMAL(18,4) AS net_amount,
-            'store' AS channel, 12 + person % 9 AS hour FROM bought;
+            'store' AS channel, 12 + person % 9 AS hour, 0 AS discount_amount, false AS with_coupon FROM bought;
         CREATE TABLE articles AS SELECT DISTINCT product::INTEGER AS article, 'P' || lpad(product::VARCHAR, 2, '0') AS code, title AS name,
-            title AS product, NULL::VARCHAR AS category, true AS goods FROM rows;
+            title AS product, 1 + product::INTEGER AS good, NULL::VARCHAR AS category, 1 + product::INTEGER // 4 AS category_no, true AS goods FROM rows;
         CREATE TABLE customer_lines AS SELECT customer, business_date, product::INTEGER AS article, 1 AS quantity, 1 AS kept FROM bought;
         CREATE TABLE products AS SELECT 'P11' AS source_id, '曲奇' AS name, false AS on_sale, NULL::DECIMAL(18,4) AS stock,
             []::VARCHAR[] AS sold_out_at;
         CREATE TABLE events (customer_id VARCHAR, type VARCHAR, business_date DATE);
         CREATE TABLE customers AS SELECT customer_id, 'S' || customer % 2 AS belonging_store_id FROM people;
-        CREATE TABLE customer_days AS SELECT customer, business_date, count(*) AS orders, sum(net_amount) AS net_value,
-            0::DECIMAL(18,4) AS discount_value FROM purchases GROUP BY ALL;""")
+        CREATE TABLE taste_goods AS SELECT customer, good, min(business_date) AS first_day FROM customer_lines JOIN articles USING (article) GROUP BY ALL;
+        CREATE TABLE customer_days AS
+            WITH purchases AS (SELECT * REPLACE (CASE hour WHEN 12 THEN 'online' ELSE 'store' END AS channel) FROM main.purchases)"""
+        + customer_days()
+    )
     moment = dt.datetime.combine(as_of, dt.time(8), dt.UTC)
-    rules = RuleSet.model_validate({"trade": "tea"})
+    amounts = [money * cut for cut in (40, 100, 200, 400)]
+    rules = RuleSet.model_validate({"trade": "tea", "rfm": {"monetary": amounts}})
     return Inputs(
         moment,
         as_of,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugins.retail.models.clv import _repair
-from plugins.retail.models.daily import Daily, daily_of
+from plugins.retail.models.daily import daily_of
 from plugins.retail.models.features import FEATURES, snapshot
 from plugins.retail.models.metrics import amount_metrics, auc, calibration, concordance, stability
 from plugins.retail.models.season import NO_SEASON, season_of
@@ -94,9 +96,9 @@ def test_chunks_give_each_customer_the_same() -> None:
     daily = daily_of(draw.integers(0, 50, 600), draw.integers(0, 300, 600), draw.random(600))
     parts = []
     for begin in range(0, 50, 7):
-        some = (daily.customer >= begin) & (daily.customer < begin + 7)
-        rows = (daily.customer[some] - begin, daily.day[some], daily.value[some], daily.discount[some])
-        parts.append(snapshot(Daily(*rows, min(7, 50 - begin)), 300, 1.0).features)
+        some = daily.rows((daily.customer >= begin) & (daily.customer < begin + 7))
+        alone = replace(some, customer=some.customer - begin, customers=min(7, 50 - begin))
+        parts.append(snapshot(alone, 300, 1.0).features)
     assert np.array_equal(np.concatenate(parts), snapshot(daily, 300, 1.0).features)
 
 

@@ -7,7 +7,7 @@ not remembered, so that a late order or a merge corrects the alert too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -85,10 +85,8 @@ def _high(
 ) -> NDArray[np.bool_]:
     """Whether the band of those asked for was high so many days ago: the model knows spans alone, so their days are moved instead."""
     found = np.zeros(daily.customers, np.bool_)
-    rows = asked[daily.customer]
-    customer = daily.customer[rows]
-    day = (daily.day[rows] + lag[customer]).astype(np.int32)
-    moved = Daily(customer, day, daily.value[rows], daily.discount[rows], daily.customers)
+    rows = daily.rows(asked[daily.customer])
+    moved = replace(rows, day=(rows.day + lag[rows.customer]).astype(np.int32))
     known = snapshot(moved, today, model.unit)
     if len(known):
         found[known.who] = np.round(model.silent(known)[_HORIZON], 4) >= limit

@@ -159,7 +159,4 @@ def _challengers(judged: Silence, lessons: Taught, exam: Taught, horizon: int) -
 def _weights(model: Silence, horizon: int) -> dict[str, float]:
     """Standardised coefficients, the strongest first: above 0 makes staying away more likely."""
     line = model.lines[horizon]
-    if line is None:
-        return {}
-    pairs = zip(line.columns, line.coefficient, strict=True)
-    return {name: round(value, 4) for name, value in sorted(pairs, key=lambda pair: -abs(pair[1]))}
+    return line.weights() if line else {}

@@ -362,6 +362,9 @@ def _parameters(model: Value) -> dict[str, Any]:
         "mbg_nbd": model.btyd.document(),
         "gamma_gamma": model.gamma.document(),
         "level_repair": {"visits": model.visits_repair, "value": model.money_repair},
+        "weights": {"visits": model.visits.weights(), "value": model.money.weights()}
+        if model.visits and model.money
+        else {},
         "season": [round(one, 4) for one in model.season.index],
         "warnings": warnings,
     }

@@ -7,7 +7,7 @@ the rows before it and nothing else.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hub.scorer import Inputs
+from plugins.retail.models.breadth import read_new_categories
 from plugins.retail.models.btyd import Histories
+from plugins.retail.models.layer import USUAL, Layers, layers_of
 
 __all__ = ["Daily", "daily_of", "day_number", "evenly", "read_buyers", "read_daily", "read_ids"]
 
@@ -39,14 +41,20 @@ class Daily:
         day: which, rising within a customer; one row per day.
         value: net value of the day.
         discount: share of the day's price that was given away, 0 … 1.
+        online: share of the day's orders that were not made in a shop, 0 … 1.
+        categories: categories that were bought from for the first time.
         customers: how many customers there are, also those without a row.
+        layers: what the chain calls new, loyal and sleeping.
     """
 
     customer: NDArray[np.int32]
     day: NDArray[np.int32]
     value: Floats
     discount: NDArray[np.float32]
+    online: NDArray[np.float32]
+    categories: NDArray[np.uint16]
     customers: int
+    layers: Layers = USUAL
 
     def __len__(self) -> int:
         return len(self.day)
@@ -58,22 +66,29 @@ class Daily:
 
     def before(self, day: int) -> Daily:
         """Return what was known at the beginning of a day."""
-        return self._rows(self.day < day)
+        return self.rows(self.day < day)
 
     def within(self, begin: int, end: int) -> Daily:
         """Return the rows from ``begin`` to the day before ``end``."""
-        return self._rows((self.day >= begin) & (self.day < end))
+        return self.rows((self.day >= begin) & (self.day < end))
 
-    def _rows(self, chosen: Any) -> Daily:
-        return Daily(self.customer[chosen], self.day[chosen], self.value[chosen], self.discount[chosen], self.customers)
+    def rows(self, chosen: Any) -> Daily:
+        """Return some of the rows; customers keep their numbers."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMNS})
+
+    def of(self, who: NDArray[Any]) -> Daily:
+        """Return the rows of some customers, by their numbers."""
+        chosen = np.zeros(self.customers, np.bool_)
+        chosen[who] = True
+        return self.rows(chosen[self.customer])
 
     def sample(self, size: int) -> Daily:
         """Return at most ``size`` of the customers who have a row, evenly spaced over them; their numbers are given anew."""
         chosen = evenly(np.unique(self.customer), size)
         number = np.full(self.customers, -1, np.int32)
         number[chosen] = np.arange(len(chosen), dtype=np.int32)
-        rows = self._rows(number[self.customer] >= 0)
-        return Daily(number[rows.customer], rows.day, rows.value, rows.discount, len(chosen))
+        rows = self.of(chosen)
+        return replace(rows, customer=number[rows.customer], customers=len(chosen))
 
     def days_of(self) -> Ints:
         """Return the number of purchase days per customer."""
@@ -93,7 +108,20 @@ class Daily:
         )
 
 
-def daily_of(customer: Any, day: Any, value: Any, discount: Any = None) -> Daily:
+_COLUMNS = ("customer", "day", "value", "discount", "online", "categories")
+"""What :class:`Daily` holds by row."""
+
+
+def daily_of(
+    customer: Any,
+    day: Any,
+    value: Any,
+    discount: Any = None,
+    *,
+    online: Any = None,
+    categories: Any = None,
+    layers: Layers = USUAL,
+) -> Daily:
     """Make purchase days from purchases in any order; those of one customer and day are one.
 
     Args:
@@ -101,24 +129,48 @@ def daily_of(customer: Any, day: Any, value: Any, discount: Any = None) -> Daily
         day: day number.
         value: net value.
         discount: money given away; nothing by default.
+        online: whether it was not made in a shop; none was by default.
+        categories: categories that the customer had not bought from before it; none by default.
+        layers: what the chain calls new, loyal and sleeping.
     """
-    customer, day, value = np.asarray(customer, np.int64), np.asarray(day, np.int64), np.asarray(value, np.float64)
-    given = np.zeros(len(value)) if discount is None else np.asarray(discount, np.float64)
+    customer, day = np.asarray(customer, np.int64), np.asarray(day, np.int64)
     order = np.lexsort((day, customer))
-    customer, day, value, given = customer[order], day[order], value[order], given[order]
+    customer, day = customer[order], day[order]
     starts = (
         np.flatnonzero(np.r_[True, (np.diff(customer) != 0) | (np.diff(day) != 0)]) if len(day) else np.zeros(0, int)
     )
     if not len(starts):
-        return _table(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0)
-    summed, given = np.add.reduceat(value, starts), np.add.reduceat(given, starts)
-    return _table(customer[starts], day[starts], summed, given, int(customer.max()) + 1)
+        return _nobody(layers)
+
+    def summed(given: Any) -> Floats:
+        numbers = np.zeros(len(order)) if given is None else np.asarray(given, np.float64)[order]
+        return np.asarray(np.add.reduceat(numbers, starts))
+
+    share = summed(online) / np.diff(starts, append=len(order))
+    given, fresh = summed(discount), summed(categories)
+    return _table(customer[starts], day[starts], summed(value), given, share, fresh, int(customer.max()) + 1, layers)
 
 
-def _table(customer: Any, day: Any, value: Any, given: Any, customers: int) -> Daily:
+def _nobody(layers: Layers) -> Daily:
+    nothing = np.zeros(0)
+    return _table(nothing, nothing, nothing, nothing, nothing, nothing, 0, layers)
+
+
+def _table(
+    customer: Any, day: Any, value: Any, given: Any, online: Any, categories: Any, customers: int, layers: Layers
+) -> Daily:
     price = np.maximum(value, 0) + np.maximum(given, 0)
-    share = np.divide(np.maximum(given, 0), price, out=np.zeros(len(price)), where=price > 0)
-    return Daily(customer.astype(np.int32), day.astype(np.int32), value, share.astype(np.float32), customers)
+    discount = np.divide(np.maximum(given, 0), price, out=np.zeros(len(price)), where=price > 0)
+    return Daily(
+        customer.astype(np.int32),
+        day.astype(np.int32),
+        value,
+        discount.astype(np.float32),
+        online.astype(np.float32),
+        categories.astype(np.uint16),
+        customers,
+        layers,
+    )
 
 
 def evenly(present: NDArray[Any], size: int) -> NDArray[Any]:
@@ -146,19 +198,22 @@ def read_daily(inputs: Inputs, buyers: NDArray[np.int32], *, whole: bool = True)
     """Return the purchase days of some buyers, who are numbered anew in their order.
 
     Args:
-        inputs: with ``customer_days``.
+        inputs: with ``customer_days``, ``taste_goods``, ``articles`` and the rule set.
         buyers: their numbers, rising.
         whole: whether every buyer between the first and the last is among them; else they are looked up one by one.
     """
+    layers = layers_of(inputs.settings["retail"])
     if not len(buyers):
-        return _table(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0)
+        return _nobody(layers)
     some = f"customer BETWEEN {buyers[0]} AND {buyers[-1]}"
     if not whole:
         some = f"customer IN (SELECT unnest({buyers.tolist()}::INTEGER[]))"
     rows = inputs.arrow(
         f"""SELECT customer, (business_date - DATE '1970-01-01')::INTEGER AS day, net_value::DOUBLE AS net_value,
-                   discount_value::DOUBLE AS discount_value
+                   discount_value::DOUBLE AS discount_value, online_orders::FLOAT / orders::FLOAT AS online
             FROM customer_days WHERE orders > 0 AND {some} ORDER BY customer, day"""
     )
-    customer, day, value, given = (rows[name].to_numpy() for name in ("customer", "day", "net_value", "discount_value"))
-    return _table(np.searchsorted(buyers, customer), day, value, given, len(buyers))
+    customer, day, value, given, online = (rows[name].to_numpy() for name in rows.column_names)
+    categories = read_new_categories(inputs, some, customer, day)
+    number = np.searchsorted(buyers, customer)
+    return _table(number, day, value, given, online, categories, len(buyers), layers)

@@ -1,18 +1,20 @@
 """What a model knows of a customer at a day, from purchase days before it.
 
-All features are logarithms, ratios or shares, so that a straight line in them is a sensible model, and none changes when all
-prices are given in another currency.
+All features are logarithms, ratios, shares or marks, so that a straight line in them is a sensible model, and none changes when
+all prices, and the amounts of the rule set, are given in another currency.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plugins.retail.models.btyd import Histories
 from plugins.retail.models.daily import Daily
+from plugins.retail.models.layer import LOYAL, NEW, SLEEPING
 
 __all__ = ["FEATURES", "Snapshot", "snapshot"]
 
@@ -22,6 +24,7 @@ Ints = NDArray[np.int64]
 FEATURES = (
     "purchases", "recency", "tenure", "days_30", "days_90", "days_180", "days_365", "usual_gap", "overdue",
     "gaps_lengthened", "has_gap_trend", "gap_spread", "value", "value_spread", "value_trend", "discount_share",
+    "online_share", "category_mix", "layer_new", "layer_loyal", "layer_sleeping",
 )  # fmt: skip
 """Names of the columns of :attr:`Snapshot.features`."""
 
@@ -47,6 +50,10 @@ class Snapshot:
         last_gaps, earlier_gaps: means of the last three gaps and of those before; NaN where there are fewer than four.
         mean_value: net value per purchase day.
         value_ratio: mean of the last three purchase days over that of those before; 1 where there are fewer than four.
+        discount: mean share of a purchase day's price that was given away.
+        online: mean share of a purchase day's orders that were not made in a shop.
+        categories: different categories bought from; 0 where no lines are known.
+        layer: as :meth:`plugins.retail.models.layer.Layers.at` tells it.
     """
 
     who: Ints
@@ -60,6 +67,10 @@ class Snapshot:
     earlier_gaps: Floats
     mean_value: Floats
     value_ratio: Floats
+    discount: Floats
+    online: Floats
+    categories: Floats
+    layer: Ints
 
     def __len__(self) -> int:
         return len(self.who)
@@ -76,10 +87,10 @@ def snapshot(daily: Daily, today: int, value_unit: float) -> Snapshot:
     who, known = daily.histories(today)
     rows = daily.before(today)
     if not len(rows):
-        return Snapshot(who, known, np.zeros((0, len(FEATURES))), *(np.zeros(0) for _ in range(8)))
+        return _nobody(who, known)
     sums = _Sums(rows)
     count = known.repeats + 1
-    age = today - rows.day[sums.start]
+    age = (today - rows.day[sums.start]).astype(np.int64)
     recency = (today - rows.day[sums.end - 1]).astype(np.float64)
     gaps = np.diff(rows.day, prepend=rows.day[:1]).astype(np.float64)
     gaps[sums.start] = 0.0
@@ -95,16 +106,35 @@ def snapshot(daily: Daily, today: int, value_unit: float) -> Snapshot:
     value_spread = _spread(n10, value10, sums.last(rows.value * rows.value, 10))
     value_ratio = _value_ratio(count, total, sums.last(rows.value, 3))
     recent = {days: sums.of((rows.day >= today - days).astype(np.float64)) for days in (30, 90, 180, 365)}
+    discount, online = sums.of(rows.discount) / count, sums.of(rows.online) / count
+    categories = sums.of(rows.categories)
+    layer = _layer(rows, sums, today, value_unit, age, recency)
     columns = [
         np.log(count), np.log1p(recency), np.log1p(age), *(np.log1p(days) for days in recent.values()),
         np.log(usual), np.log((recency + 1) / (usual + 1)),
         np.where(few, 0.0, np.log((last3 + 1) / (earlier + 1))), (~few).astype(np.float64), gap_spread,
-        np.log(np.maximum(mean / value_unit, _CENT)), value_spread, np.log(value_ratio), sums.of(rows.discount) / count,
+        np.log(np.maximum(mean / value_unit, _CENT)), value_spread, np.log(value_ratio), discount,
+        online, np.log(np.maximum(categories, 1)), *((layer == one).astype(np.float64) for one in (NEW, LOYAL, SLEEPING)),
     ]  # fmt: skip
     features = np.column_stack(columns)
     return Snapshot(
-        who, known, features, recency, count, recent[30], usual, last3, earlier, mean, value_ratio
+        who, known, features, recency, count, recent[30], usual, last3, earlier, mean, value_ratio,
+        discount, online, categories, layer,
     )  # fmt: skip
+
+
+def _nobody(who: Ints, known: Histories) -> Snapshot:
+    none, features = np.zeros(0), np.zeros((0, len(FEATURES)))
+    return Snapshot(
+        who, known, features, none, none, none, none, none, none, none, none, none, none, none, np.zeros(0, np.int64)
+    )
+
+
+def _layer(rows: Daily, sums: _Sums, today: int, unit: float, tenure: Ints, recency: Floats) -> Ints:
+    """The layer of each customer, from the days of the rule set's window."""
+    lately = rows.day >= today - rows.layers.window
+    value = sums.of(np.where(lately, rows.value, 0.0))
+    return rows.layers.at(tenure, recency, sums.of(lately.astype(np.float64)), value, unit)
 
 
 class _Sums:
@@ -117,7 +147,7 @@ class _Sums:
         self._from_end = -place
         """1 for a customer's last row, 2 for the one before it …"""
 
-    def of(self, values: NDArray[np.floating]) -> Floats:
+    def of(self, values: NDArray[Any]) -> Floats:
         """Sum of a customer's rows."""
         return np.add.reduceat(values.astype(np.float64), self.start)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +20,9 @@ from plugins.retail.models.churn import fit_silence
 from plugins.retail.models.clv import Value, fit_value, tiers
 from plugins.retail.models.config import ForecastConfig
 from plugins.retail.models.daily import Daily, day_number, evenly, read_buyers, read_daily, read_ids
-from plugins.retail.models.features import snapshot
+from plugins.retail.models.features import Snapshot, snapshot
 from plugins.retail.models.keeping import Fitted, Learn, Refused, Usable, fit_day, held_models, read_usable, usable
+from plugins.retail.models.layer import layers_of
 from plugins.retail.models.reasons import reasons
 from plugins.retail.models.silence import Bases, Silence
 from plugins.retail.models.threads import in_threads, one_at_a_time
@@ -35,7 +37,7 @@ _CHUNK = 50_000
 _LONG_GONE = 365
 """A next purchase is forecast for customers whose last one is at most so many days ago."""
 CHURN_HORIZONS = (30, 60)
-_METHOD = "3"
+_METHOD = "4"
 """Counts changes of method: models of another method are fitted anew."""
 _NO_MODEL = "never bought, or too little data (the method says why)"
 _INACTIVE = "never bought, last purchase longer ago than the active limit, or too little data"
@@ -71,7 +73,7 @@ class Forecast(Scorer):
     """What customers will do, learnt from what they did."""
 
     name = "forecast"
-    needs = ("retail",)
+    needs = ("retail", "taste")
     Config = ForecastConfig
     traits = with_origins(
         _trait("clv_12m", TraitType.AMOUNT, "未来12个月价值", "Lifetime value, next 12 months", "currency", "Net value expected in the 365 days after as_of.", _NO_MODEL),
@@ -159,7 +161,7 @@ def fitted_models(inputs: Inputs, active: int) -> dict[str, Model | Refused]:
     today = day_number(inputs.business_date)
     day = fit_day(day_number(first) if first else today, today)
     sample = one_at_a_time(lambda: Bases(_sample(inputs, day)))
-    recipe = f"method {_METHOD}, sample {inputs.config.sample}"
+    recipe = f"method {_METHOD}, sample {inputs.config.sample}, {layers_of(inputs.settings['retail'])}"
     wanted: dict[str, tuple[str, Learn]] = {
         "clv": (recipe, lambda day, used: fit_value(sample(), day, used, _PURPOSES["clv"]))
     }
@@ -190,14 +192,20 @@ def _learn_silence(
 def _scored(
     daily: Daily, today: int, held: Mapping[str, Usable], config: ForecastConfig, active: int
 ) -> dict[str, pa.Array]:
+    # Models fitted on the same day have the same unit, and see the same.
+    look = cache(partial(snapshot, daily, today))
     return {
-        **_values(daily, today, held["clv"], config),
-        **_churn(daily, today, held["churn"], config, active),
-        **_next(daily, today, held["next_purchase"]),
+        **_values(daily, look, today, held["clv"], config),
+        **_churn(daily.customers, look, held["churn"], config, active),
+        **_next(daily.customers, look, today, held["next_purchase"]),
     }
 
 
-def _values(daily: Daily, today: int, held: Usable, config: ForecastConfig) -> dict[str, pa.Array]:
+_Look: TypeAlias = Callable[[float], Snapshot]
+"""What is known of everybody today, by the mean value of a purchase day that a model was fitted with."""
+
+
+def _values(daily: Daily, look: _Look, today: int, held: Usable, config: ForecastConfig) -> dict[str, pa.Array]:
     historic = daily.value_of()
     if isinstance(held, Refused):
         names = (
@@ -216,7 +224,7 @@ def _values(daily: Daily, today: int, held: Usable, config: ForecastConfig) -> d
             "clv_method": _same(held.reason, daily.customers),
         }
     model = Value.of(dict(held))
-    known = snapshot(daily, today, model.unit)
+    known = look(model.unit)
     found = model.expected(known, today)
     alive = np.full(len(known), np.nan) if model.btyd.degenerate else model.btyd.alive(known.histories)
     return {
@@ -233,13 +241,12 @@ def _values(daily: Daily, today: int, held: Usable, config: ForecastConfig) -> d
     }
 
 
-def _churn(daily: Daily, today: int, held: Usable, config: ForecastConfig, active: int) -> dict[str, pa.Array]:
-    count = daily.customers
+def _churn(count: int, look: _Look, held: Usable, config: ForecastConfig, active: int) -> dict[str, pa.Array]:
     if isinstance(held, Refused):
         names = ("churn_prob_60d", "churn_prob_30d", "churn_band", "churn_reasons", "churn_reasons_en")
         return {name: _nothing(name, count) for name in names} | {"churn_method": _same(held.reason, count)}
     model = Silence.of(dict(held))
-    known = snapshot(daily, today, model.unit)
+    known = look(model.unit)
     silent = model.silent(known)
     watched = known.recency <= active
     probability = np.where(watched, np.round(silent[60], 4), np.nan)
@@ -258,14 +265,13 @@ def _churn(daily: Daily, today: int, held: Usable, config: ForecastConfig, activ
     }
 
 
-def _next(daily: Daily, today: int, held: Usable) -> dict[str, pa.Array]:
+def _next(count: int, look: _Look, today: int, held: Usable) -> dict[str, pa.Array]:
     chances, dates = ("p7", "p14", "p30"), {"date": "median", "lo": "low", "hi": "high"}
-    count = daily.customers
     if isinstance(held, Refused):
         names = [f"next_purchase_{name}" for name in (*chances, *dates)]
         return {name: _nothing(name, count) for name in names} | {"next_purchase_method": _same(held.reason, count)}
     model = Silence.of(dict(held))
-    known = snapshot(daily, today, model.unit)
+    known = look(model.unit)
     found = next_purchase(model.silent(known))
     lately = known.recency <= _LONG_GONE
     return {

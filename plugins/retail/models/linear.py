@@ -85,6 +85,11 @@ class Line:
         fitted = LogisticRegression(C=1e6).fit(self.value(features)[:, None], happened)
         return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
+    def weights(self) -> dict[str, float]:
+        """Return the standardised coefficients by name, the strongest first."""
+        pairs = zip(self.columns, self.coefficient, strict=True)
+        return {name: round(value, 4) for name, value in sorted(pairs, key=lambda pair: -abs(pair[1]))}
+
     def recalibrated(self, slope: float, shift: float) -> Line:
         """Return the line shift + slope · what this one gives."""
         return replace(self, slope=slope * self.slope, shift=shift + slope * self.shift)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from plugins.retail.models.features import Snapshot
+from plugins.retail.models.layer import GROWING
 from plugins.retail.models.silence import Silence
 
 __all__ = ["SIGNALS", "reasons"]
@@ -49,12 +50,12 @@ class Signal:
 
 SIGNALS = (
     Signal(
-        "pace", ("recency", "overdue", "usual_gap", "model_silence", "model_alive"),
+        "pace", ("recency", "overdue", "usual_gap", "layer_sleeping", "model_silence", "model_alive"),
         lambda known: known.recency > known.usual_gap, lambda known: (known.recency, known.usual_gap),
         "已 {} 天未到店，平时约 {} 天一次", "{} days since the last visit, usually every {}",
     ),
     Signal(
-        "seldom", ("recency", "overdue", "usual_gap", "model_silence", "model_alive", "days_30", "days_90", "days_180", "days_365"),
+        "seldom", ("recency", "overdue", "usual_gap", "layer_sleeping", "model_silence", "model_alive", "days_30", "days_90", "days_180", "days_365"),
         lambda known: (known.recency <= known.usual_gap) & (known.days_30 <= 2), lambda known: (known.days_30,),
         "近 30 天仅到店 {} 天", "only {} visit days in the last 30",
     ),
@@ -65,7 +66,7 @@ SIGNALS = (
         "消费间隔延长：近三次平均 {} 天，此前 {} 天", "visits are getting rarer: last three gaps {} days, {} before",
     ),
     Signal(
-        "new", ("purchases", "tenure"),
+        "new", ("purchases", "tenure", "layer_new"),
         lambda known: known.count <= 3, lambda known: (known.count,),
         "累计仅消费 {} 天，尚未养成习惯", "only {} purchase days so far, no habit yet",
     ),
@@ -81,8 +82,28 @@ SIGNALS = (
     ),
     Signal(
         "discounts", ("discount_share",),
-        lambda known: known.features[:, 15] > 0.2, lambda known: (100 * known.features[:, 15],),
+        lambda known: known.discount > 0.2, lambda known: (100 * known.discount,),
         "消费依赖优惠：平均优惠 {}%", "comes for discounts: {} % on average",
+    ),
+    Signal(
+        "online", ("online_share",),
+        lambda known: known.online >= 0.5, lambda known: (100 * known.online,),
+        "多在线上下单：占 {}%", "orders online mostly: {} %",
+    ),
+    Signal(
+        "offline", ("online_share",),
+        lambda known: known.online == 0, lambda _: (),
+        "只在门店消费，从未线上下单", "buys in shops alone, never online",
+    ),
+    Signal(
+        "narrow", ("category_mix",),
+        lambda known: (known.count >= 4) & (known.categories >= 1) & (known.categories <= 2), lambda known: (known.categories,),
+        "品类单一：只买过 {} 个品类", "buys from few categories: {}",
+    ),
+    Signal(
+        "layer", ("layer_loyal",),
+        lambda known: known.layer == GROWING, lambda _: (),
+        "客户分层为成长，尚非忠诚", "in the layer growing, not loyal",
     ),
 )  # fmt: skip
 """What can be told, in the order in which ties are told."""

@@ -139,14 +139,7 @@ def taught(
 def _lately(daily: Daily, cut: int, within: int, unit: float, memory: int | None) -> Snapshot:
     who = np.flatnonzero(np.bincount(daily.within(cut - within, cut).customer, minlength=daily.customers))
     known = daily.before(cut) if memory is None else daily.within(cut - memory, cut)
-    return snapshot(_only(known, who), cut, unit)
-
-
-def _only(daily: Daily, who: NDArray[np.int64]) -> Daily:
-    chosen = np.zeros(daily.customers, np.bool_)
-    chosen[who] = True
-    rows = chosen[daily.customer]
-    return Daily(daily.customer[rows], daily.day[rows], daily.value[rows], daily.discount[rows], daily.customers)
+    return snapshot(known.of(who), cut, unit)
 
 
 def learn_silence(base: tuple[Btyd, float], lessons: Taught, horizons: tuple[int, ...], within: int) -> Silence:
