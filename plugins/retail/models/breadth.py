@@ -1,6 +1,7 @@
 """How many different categories a customer has bought from by a day: each counts from the day it was first bought on.
 
-Counted on that day alone, the sum over the days before a cut is what was known then, whatever has been bought since.
+Counted on that day alone, the sum over the days before a cut is what was known then, whatever has been bought since. What has been
+given back counts as never bought, as it does in the net value of its day.
 """
 
 from __future__ import annotations
