@@ -9,7 +9,9 @@ from __future__ import annotations
 from plugins.retail.lines import RHYTHM, goods_days
 from plugins.retail.rules import PreferenceRules, RuleSet, literal
 
-__all__ = ["KINDS", "goods", "habits", "numbered", "payments", "preferred", "products", "sending", "shares", "units"]
+__all__ = [
+    "KINDS", "goods", "habits", "is_size", "numbered", "payments", "preferred", "products", "sending", "shares", "size_of", "units",
+]  # fmt: skip
 
 KINDS = ("category", "brand", "taste")
 """Passes over the lines; that of brands finds styles and price bands too, that of tastes sizes."""
@@ -23,9 +25,9 @@ def things(kind: str, rules: PreferenceRules) -> str:
         rules: what is a size, what a style.
     """
     if kind == "taste":
-        size = f"regexp_full_match(upper(thing), {literal(rules.sizes)})"
-        return f"""SELECT DISTINCT choice, CASE WHEN {size} THEN 'size' ELSE 'taste' END AS kind, thing
-            FROM (SELECT choice, unnest(options) AS thing FROM choices)"""
+        return f"""SELECT DISTINCT choice, CASE WHEN size THEN 'size' ELSE 'taste' END AS kind,
+                   CASE WHEN size THEN {size_of("thing")} ELSE thing END AS thing
+            FROM (SELECT choice, thing, {is_size("thing", rules)} AS size FROM (SELECT choice, unnest(options) AS thing FROM choices))"""
     goods = "FROM articles WHERE goods AND product IS NOT NULL"
     if kind == "category":
         return f"SELECT article, 'category' AS kind, category AS thing {goods} AND category IS NOT NULL"
@@ -41,6 +43,16 @@ def things(kind: str, rules: PreferenceRules) -> str:
                 WHERE contains({told}, lower(style))"""
         )
     return " UNION ALL ".join(found)
+
+
+def size_of(thing: str) -> str:
+    """Return the size that a choice names, as SQL: itself, or what stands behind its heading (``尺码:XL``)."""
+    return f"trim(regexp_replace({thing}, '^[^:：]*[:：]', ''))"
+
+
+def is_size(thing: str, rules: PreferenceRules) -> str:
+    """Return whether a choice is a size, as SQL."""
+    return f"regexp_full_match(upper({size_of(thing)}), {literal(rules.sizes)})"
 
 
 def shares(rules: PreferenceRules) -> str:
