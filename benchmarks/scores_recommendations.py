@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hub.simulation.world import World
 from hub.simulation.world.baskets import expected_lines
 from plugins.retail.models.config import RecommendConfig
-from plugins.retail.models.recommend import Bought, ranked
+from plugins.retail.models.ranking import Bought, ranked
 
 Ints = NDArray[np.int64]
 Baskets = dict[int, set[int]]

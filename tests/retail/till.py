@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from hub.columns import to_arrow
 from hub.records import Event, Feedback, Order, OrderKind, Record
 from hub.scorer import Inputs, Scorer
@@ -112,10 +114,19 @@ class Till:
         return found
 
     def _scored(self, scorer: Scorer, inputs: Inputs) -> list[dict[str, Any]]:
-        for name, sql in {**scorer.tables(inputs), **scorer.population(inputs)}.items():
-            self.engine.execute(f"CREATE TABLE scoring.inputs.{name} AS {sql}")
-        self.engine.execute(f"CREATE TABLE scoring.inputs.score_{scorer.name} AS {scorer.score(inputs)}")
+        for name, sql in scorer.tables(inputs).items():
+            self._make(name, sql)
+        for name, relation in scorer.population(inputs).items():
+            self._make(name, relation)
+        self._make(f"score_{scorer.name}", scorer.score(inputs))
         return self.engine.arrow(f"FROM score_{scorer.name} ORDER BY customer_id").to_pylist()
+
+    def _make(self, name: str, relation: str | pa.Table) -> None:
+        if isinstance(relation, str):
+            self.engine.execute(f"CREATE TABLE scoring.inputs.{name} AS {relation}")
+            return
+        with self.engine.register({"given": relation}):
+            self.engine.execute(f"CREATE TABLE scoring.inputs.{name} AS FROM given")
 
     def rfm(self, as_of: dt.datetime = TODAY, cutoff: dt.time = dt.time.min, **rfm: Any) -> dict[str, dict[str, Any]]:
         """The RFM traits of every buyer."""

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+from assortment import ASSORTMENT
 from numpy.typing import NDArray
 
 from hub.models import MemoryModels, ModelStore
@@ -135,6 +136,7 @@ def inputs_of(
             WITH purchases AS (SELECT * REPLACE (CASE hour WHEN 12 THEN 'online' ELSE 'store' END AS channel) FROM main.purchases)"""
         + customer_days()
     )
+    connection.execute(ASSORTMENT)
     moment = dt.datetime.combine(as_of, dt.time(8), dt.UTC)
     amounts = [money * cut for cut in (40, 100, 200, 400)]
     rules = RuleSet.model_validate({"trade": "tea", "rfm": {"monetary": amounts}})
@@ -156,18 +158,18 @@ def traits_of(
 
 
 def learn(scorer: Scorer, inputs: Inputs) -> dict[str, pa.Table]:
-    """Return a scorer's relations over all customers."""
+    """Return a scorer's relations over all customers; each may read those before it."""
+    assert isinstance(inputs.arrow, Relations)
     found: dict[str, pa.Table] = {}
     for name, relation in scorer.population(inputs).items():
         found[name] = relation if isinstance(relation, pa.Table) else inputs.arrow(relation)
+        inputs.arrow.add(name, found[name])
     return found
 
 
 def scored(scorer: Scorer, inputs: Inputs) -> pa.Table:
     """Return the traits of everybody, by customer, from what is learnt of them."""
-    assert isinstance(inputs.arrow, Relations)
-    for name, relation in learn(scorer, inputs).items():
-        inputs.arrow.add(name, relation)
+    learn(scorer, inputs)
     found = scorer.score(inputs)
     assert isinstance(found, pa.Table)
     return found.sort_by("customer_id")

@@ -8,7 +8,8 @@ from learning_chain import BEGIN, PRODUCTS, TODAY, Purchases, traits_of
 
 from plugins.retail.models.config import RecommendConfig
 from plugins.retail.models.daily import day_number
-from plugins.retail.models.recommend import Bought, Recommend, ranked
+from plugins.retail.models.ranking import Bought, ranked
+from plugins.retail.models.recommend import Recommend
 
 DAY = day_number(TODAY)
 CONFIG = RecommendConfig()
@@ -65,7 +66,7 @@ def test_blocks_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     rows = {(int(c), int(p)): 1.0 + float(draw.integers(0, 3)) for c, p in draw.integers(0, (120, 30), (900, 2))}
     found = bought([(c, p, w) for (c, p), w in rows.items()], 120, 30)
     whole = best(found, 10)
-    monkeypatch.setattr("plugins.retail.models.recommend._CELLS", 700)
+    monkeypatch.setattr("plugins.retail.models.ranking._CELLS", 700)
     assert best(found, 10) == whole
 
 

@@ -13,9 +13,10 @@ from hub.scorer import Inputs
 from plugins.retail.care import need_groups
 from plugins.retail.rules import RuleSet
 
-__all__ = ["KeptOut", "read_kept_out"]
+__all__ = ["KeptOut", "Pairs", "read_kept_out", "read_sold_out"]
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,29 @@ class Shelves:
         shop: the row of every customer.
     """
 
-    sold_out: NDArray[np.bool_]
+    sold_out: Bools
     shop: Ints
+
+
+class Pairs:
+    """Which customers go with which products.
+
+    Args:
+        keys: customer × ``products`` + product of each pair, rising.
+        products: how many products there are.
+    """
+
+    def __init__(self, keys: Ints, products: int) -> None:
+        self._keys = keys
+        self._products = products
+
+    def holds(self, customer: Ints, product: Ints) -> Bools:
+        """Say which customers and products, -1 for none, are pairs."""
+        if not len(self._keys):
+            return np.zeros(np.broadcast_shapes(customer.shape, product.shape), np.bool_)
+        keys = customer * self._products + product
+        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.asarray((self._keys[place] == keys) & (product >= 0))
 
 
 class KeptOut:
@@ -42,26 +64,24 @@ class KeptOut:
     """
 
     def __init__(self, customer: Ints, product: Ints, products: int, shelves: Shelves | None = None) -> None:
-        self._products = products
         self._shelves = shelves
-        self._pairs = np.unique(customer * products + product)
+        self._pairs = Pairs(np.unique(customer * products + product), products)
 
-    def among(self, first: int, best: Ints) -> NDArray[np.bool_]:
+    def holds(self, customer: Ints, product: Ints) -> Bools:
+        """Say which products, -1 for none, are left out for which customers."""
+        left = self._pairs.holds(customer, product)
+        if self._shelves:
+            left |= self._shelves.sold_out[self._shelves.shop[customer], np.maximum(product, 0)] & (product >= 0)
+        return left
+
+    def among(self, first: int, best: Ints) -> Bools:
         """Say which of the listed products are left out.
 
         Args:
             first: number of the customer of the first row.
             best: products per customer, -1 for none.
         """
-        left = np.zeros(best.shape, np.bool_)
-        if self._shelves:
-            shop = self._shelves.shop[first : first + len(best), None]
-            left = self._shelves.sold_out[shop, np.maximum(best, 0)] & (best >= 0)
-        if not len(self._pairs):
-            return left
-        pairs = (np.arange(len(best))[:, None] + first) * self._products + best
-        place = np.minimum(np.searchsorted(self._pairs, pairs), len(self._pairs) - 1)
-        return np.asarray(left | ((self._pairs[place] == pairs) & (best >= 0)))
+        return self.holds(np.arange(len(best))[:, None] + first, best)
 
 
 def read_kept_out(inputs: Inputs, codes: pa.Array, buyers: NDArray[np.int32]) -> KeptOut:
@@ -79,11 +99,24 @@ def read_kept_out(inputs: Inputs, codes: pa.Array, buyers: NDArray[np.int32]) ->
     known = product.is_valid().to_numpy()
     customer = np.searchsorted(buyers, rows["customer"].to_numpy()[known]).astype(np.int64)
     left_out = np.asarray(product.drop_null().to_numpy(), np.int64)
-    return KeptOut(customer, left_out, len(codes), _read_shelves(inputs, codes, buyers))
+    some = f"SEMI JOIN (FROM customer_days WHERE orders > 0) USING (customer) WHERE customer BETWEEN {buyers[0]} AND {buyers[-1]}"
+    return KeptOut(customer, left_out, len(codes), _read_shelves(inputs, codes, some))
 
 
-def _read_shelves(inputs: Inputs, codes: pa.Array, buyers: NDArray[np.int32]) -> Shelves | None:
-    """What is sold out in all shops, and in the shop each buyer belongs to."""
+def read_sold_out(inputs: Inputs, codes: pa.Array) -> KeptOut:
+    """Return what is left out of the lists of those who never bought, numbered in their order: what is sold out.
+
+    Args:
+        inputs: with ``customer_features``.
+        codes: the products by number.
+    """
+    nothing = np.zeros(0, np.int64)
+    shelves = _read_shelves(inputs, codes, "ANTI JOIN customer_features USING (customer)")
+    return KeptOut(nothing, nothing, len(codes), shelves)
+
+
+def _read_shelves(inputs: Inputs, codes: pa.Array, some: str) -> Shelves | None:
+    """What is sold out in all shops, and in the shop that each of some customers (what narrows ``people``) belongs to."""
     gone = inputs.arrow("""
         SELECT source_id AS code, NULL AS shop FROM products GROUP BY ALL HAVING bool_and(coalesce(stock <= 0, false))
         UNION SELECT source_id, unnest(sold_out_at) FROM products ORDER BY ALL""")
@@ -98,9 +131,7 @@ def _read_shelves(inputs: Inputs, codes: pa.Array, buyers: NDArray[np.int32]) ->
     sold_out[place[place >= 0], which[place >= 0]] = True
     sold_out[:, which[place < 0]] = True
     homes = inputs.arrow(f"""
-        SELECT belonging_store_id AS shop FROM people JOIN customers USING (customer_id)
-        WHERE customer BETWEEN {buyers[0]} AND {buyers[-1]}
-          AND customer IN (SELECT customer FROM customer_days WHERE orders > 0) ORDER BY customer""")
+        SELECT belonging_store_id AS shop FROM (FROM people {some}) JOIN customers USING (customer_id) ORDER BY customer""")
     shop = pc.fill_null(pc.index_in(homes["shop"], shops), len(shops))
     return Shelves(sold_out, shop.to_numpy().astype(np.int64))
 
