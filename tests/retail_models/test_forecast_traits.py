@@ -14,6 +14,7 @@ from learning_chain import BEGIN, TODAY, Purchases, inputs_of, traits_of
 from hub.models import Candidate, MemoryModels
 from plugins.retail.models.clv import tier_cuts, tiers
 from plugins.retail.models.daily import day_number, read_buyers, read_daily, read_ids
+from plugins.retail.models.features import FEATURES
 from plugins.retail.models.forecast import Forecast
 from plugins.retail.models.metrics import auc, calibration, concordance
 
@@ -272,6 +273,16 @@ def test_cards_tell_what_a_reader_needs(fitted: MemoryModels, forecast: pa.Table
     assert card["drift"]
     assert card["not_for"]
     assert "the season is not in the forecast" in " ".join(fitted.versions("clv")[0].card["warnings"])
+
+
+def test_cards_tell_the_weight_of_every_input_by_its_name(fitted: MemoryModels, forecast: pa.Table) -> None:
+    assert forecast.num_rows
+    cards = {name: fitted.versions(name)[0].card["weights"] for name in ("churn", "next_purchase", "clv")}
+    for weights in (cards["churn"], cards["next_purchase"], cards["clv"]["visits"], cards["clv"]["value"]):
+        assert set(FEATURES) <= set(weights)
+        assert weights["online_share"]
+        assert weights["category_mix"]
+        assert weights["layer_loyal"]
 
 
 def test_purchase_days_are_read_as_they_are(chain: Purchases) -> None:
