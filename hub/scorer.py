@@ -140,8 +140,11 @@ class Inputs:
     in few narrow columns, looked up once: ``receipt`` (a number), ``order_key`` (``hash(connection, source_id)``), ``customer``,
     ``business_date``, ``ordered_at``, ``hour`` (local), ``refund``, ``channel``, ``shop`` (a number), ``net_amount``,
     ``discount_amount``, ``with_coupon``.
-    Lines and tenders have ``receipt`` and ``customer`` too. ``any_lines`` are the lines and maybe those of other orders, without
-    whose they are: quicker to read where it only matters what there is to buy.
+    ``purchase_lines`` and ``purchase_tenders`` are their lines and tenders, also in few columns: ``receipt``, ``customer``,
+    ``business_date``; of a line ``connection``, ``product_id``, ``barcode``, ``name``, ``category``, ``kind``, ``options``, ``quantity``,
+    ``refunded_quantity``, ``net_amount``, ``cost_amount``, of a tender ``method``, ``amount``. ``order_lines`` and ``order_tenders`` have
+    all columns, ``receipt`` and ``customer`` too, and are looked up each time they are read. ``any_lines`` are the lines in few columns
+    and maybe those of other orders, without whose they are: quicker to read where it only matters what there is to buy.
 
     Beside them the relations of :meth:`Scorer.population` and :meth:`Scorer.tables`, this scorer's own and those of the scorers it needs, and the traits of
     the scorers it needs as ``score_NAME``.

@@ -42,7 +42,8 @@ def scoring_inputs(
     ``orders`` holds valid purchases (``kind`` sale or exchange, and what ``valid`` counts) with ``net_amount``: goods after all
     discounts, minus the refunds of those goods that are known before the day, delivery and deposits excluded. Sales of which
     nothing is left to pay for (fully refunded, or free of charge) are no purchases. A refund that names no original order is a row of its own with a
-    negative ``net_amount`` and ``kind`` refund. ``purchases`` are the same orders in few narrow columns.
+    negative ``net_amount`` and ``kind`` refund. ``purchases`` are the same orders in few narrow columns; ``purchase_lines`` and
+    ``purchase_tenders`` are what belongs to them, likewise.
 
     Without ``everybody`` the relations hold nobody's facts until :func:`settle` or :func:`only_touched` says whose.
     """
@@ -52,12 +53,14 @@ def scoring_inputs(
     try:
         engine.execute("CREATE SCHEMA scoring.inputs")
         engine.execute("CREATE TABLE scoring.inputs.walk_ins AS FROM temp.walk_in_keys")
-        engine.execute(f"CREATE TABLE scoring.inputs.local_hours AS {_local_hours(zone)}")
-        _let_in(engine, "main.customers" if everybody else "main.customers WHERE false")
+        engine.execute("CREATE TABLE scoring.inputs.local_hours (quarter BIGINT, hour UTINYINT)")
+        _let_in(engine, "main.customers WHERE false")
         set_aside(engine)
         for name, sql in _views(day, zone, cutoff, valid, present_aside(engine)).items():
             engine.execute(f"CREATE VIEW scoring.inputs.{name} AS {sql}")
         engine.execute(f"SET search_path = {literal(f'scoring.inputs,{warehouse}.main')}")
+        if everybody:
+            _let_everybody_in(engine)
         yield day
     finally:
         engine.execute(f"SET search_path = {literal(f'{warehouse}.main')}")
@@ -77,22 +80,28 @@ def _let_in(engine: Engine, customers: str) -> None:
     )
 
 
+def _let_everybody_in(engine: Engine) -> None:
+    _let_in(engine, "main.customers")
+    engine.execute("CREATE OR REPLACE TABLE scoring.inputs.local_hours AS FROM scoring.inputs.hours_of_orders")
+
+
 def settle(engine: Engine) -> None:
     """Let everybody in, and look their orders up once, for all that reads them in the rest of the block."""
-    _let_in(engine, "main.customers")
+    _let_everybody_in(engine)
     _set_aside(engine, "purchases", "purchases_of_all")
 
 
 def only_touched(engine: Engine) -> None:
     """Narrow the relations to the customers of the temporary table ``touched``, for the rest of the block.
 
-    Their facts are looked up once and set aside: they are few, and every scorer reads them.
+    Their facts are looked up once and set aside, in few columns: they are few, every scorer reads them, and what a pass over all
+    orders costs is the columns it takes along.
     """
     _let_in(engine, "temp.touched")
-    engine.execute("CREATE OR REPLACE VIEW scoring.inputs.purchases AS FROM scoring.inputs.purchases_found")
-    for name in ("purchases", "order_lines", "order_tenders", "events", "feedback"):
+    engine.execute("CREATE OR REPLACE VIEW scoring.inputs.purchases AS FROM scoring.inputs.purchases_of_few")
+    for name in ("purchases", "purchase_lines", "purchase_tenders", "events", "feedback"):
         _set_aside(engine, name, f"touched_{name}")
-    engine.execute("CREATE OR REPLACE VIEW scoring.inputs.any_lines AS FROM scoring.inputs.order_lines")
+    engine.execute("CREATE OR REPLACE VIEW scoring.inputs.any_lines AS FROM scoring.inputs.purchase_lines")
 
 
 def _set_aside(engine: Engine, name: str, table: str) -> None:
@@ -101,6 +110,11 @@ def _set_aside(engine: Engine, name: str, table: str) -> None:
     compress(engine, table)
 
 
+_LINE = (
+    "i.connection, i.product_id, i.barcode, i.name, i.category, i.kind, i.options, i.quantity, i.refunded_quantity, "
+    "i.net_amount, i.cost_amount"
+)
+"""Columns of a line that most scorers read."""
 _QUARTER_HOUR = 15 * 60 * 10**6
 """Microseconds."""
 _LARGE = 500_000
@@ -127,10 +141,16 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders, as
             f"FROM ({_owned(table)}) WHERE NOT deleted AND {day_of('occurred_at')} {before}"
         )
 
-    of_orders = (
-        "p.receipt, p.customer, p.business_date, b.customer_id FROM main.{} AS i JOIN scoring.inputs.purchases AS p "
-        f"ON p.order_key = {_order_key('i')} JOIN scoring.inputs.people AS b USING (customer)"
-    )
+    def of_purchases(table: str, columns: str) -> str:
+        return (
+            f"SELECT {columns}, p.receipt, p.customer, p.business_date FROM main.{table} AS i "
+            f"JOIN scoring.inputs.purchases AS p ON p.order_key = {_order_key('i')}"
+        )
+
+    def of_orders(table: str) -> str:
+        return f"SELECT o.*, b.customer_id FROM ({of_purchases(table, 'i.*')}) AS o JOIN scoring.inputs.people AS b USING (customer)"
+
+    found = _purchases_sql(day_of("ordered_at"), before, valid, aside)
     return {
         "customers": "FROM main.customers SEMI JOIN scoring.inputs.people USING (customer_id)",
         "profiles": "SELECT p.*, s.customer_id FROM main.profiles AS p JOIN scoring.inputs.sources AS s USING (connection, source_id) "
@@ -140,14 +160,19 @@ def _views(day: dt.date, zone: ZoneInfo, cutoff: dt.time, valid: ValidOrders, as
                    -sum(goods_amount) FILTER (coalesce(business_date, {day_of("ordered_at")}) {before}) AS amount
             FROM ({with_goods_amount(aside)}) WHERE {HAPPENED} AND kind = 'refund' AND original_id IS NOT NULL AND {_no_training(valid)}
             GROUP BY ALL""",
-        "purchases_found": _purchases_sql(day_of("ordered_at"), before, valid, aside),
+        "hours_of_orders": _local_hours(zone),
+        "purchases_found": f"SELECT p.* REPLACE (h.hour AS hour) FROM ({found}) AS p "
+        f"LEFT JOIN scoring.inputs.local_hours AS h ON h.quarter = {_quarter('p.ordered_at')}",
+        "purchases_of_few": f"SELECT * REPLACE (CASE WHEN isfinite(ordered_at) THEN {_hour('ordered_at', zone)} END AS hour) FROM ({found})",
         "purchases": "FROM scoring.inputs.purchases_found",
         "orders": """SELECT o.* REPLACE (b.customer_id AS customer_id, p.business_date AS business_date), p.net_amount
             FROM main.orders AS o JOIN scoring.inputs.purchases AS p ON p.receipt = o.rowid
             JOIN scoring.inputs.people AS b USING (customer)""",
-        "order_lines": f"SELECT i.*, {of_orders.format('orders_lines')}",
-        "any_lines": "FROM main.orders_lines",
-        "order_tenders": f"SELECT i.*, {of_orders.format('orders_tenders')}",
+        "order_lines": of_orders("orders_lines"),
+        "order_tenders": of_orders("orders_tenders"),
+        "purchase_lines": of_purchases("orders_lines", _LINE),
+        "purchase_tenders": of_purchases("orders_tenders", "i.method, i.amount"),
+        "any_lines": f"SELECT {_LINE} FROM main.orders_lines AS i",
         "events": happened("events"),
         "feedback": happened("feedback"),
         "cards": "SELECT c.*, p.customer_id FROM main.profiles_cards AS c "
@@ -177,10 +202,14 @@ def _quarter(instant: str) -> str:
     return f"epoch_us({instant}) // {_QUARTER_HOUR}"
 
 
+def _hour(instant: str, zone: ZoneInfo) -> str:
+    return f"hour(timezone({literal(zone.key)}, {instant}))::UTINYINT"
+
+
 def _local_hours(zone: ZoneInfo) -> str:
     """The local hour of every quarter of an hour with an order: they are few, and a zone's rules take longer to ask than all else
     that is read of an order. Zones are off by whole quarters."""
-    return f"""SELECT {_quarter("ordered_at")} AS quarter, hour(timezone({literal(zone.key)}, min(ordered_at)))::UTINYINT AS hour
+    return f"""SELECT {_quarter("ordered_at")} AS quarter, {_hour("min(ordered_at)", zone)} AS hour
         FROM main.orders WHERE isfinite(ordered_at) GROUP BY quarter"""
 
 
@@ -189,13 +218,12 @@ def _no_training(valid: ValidOrders) -> str:
 
 
 def _purchases_sql(day: str, before: str, valid: ValidOrders, aside: frozenset[str]) -> str:
-    """Valid orders of known customers, a row of few bytes each."""
+    """Valid orders of known customers, a row of few bytes each; the local hour is left open."""
     return f"""
         SELECT receipt, {_order_key("w")} AS order_key, customer, business_date, ordered_at,
-               h.hour, kind = 'refund' AS refund, channel,
+               NULL::UTINYINT AS hour, kind = 'refund' AS refund, channel,
                hash(connection, coalesce(store_id, '')) AS shop,
                (goods_amount - refunded)::DECIMAL(18,4) AS net_amount, discount_amount,
                coalesce(len(coupons) > 0, false) AS with_coupon
         FROM (SELECT * REPLACE (coalesce(business_date, {day}) AS business_date) FROM ({weighed(_owned("orders"), aside)}) WHERE {HAPPENED}) AS w
-        LEFT JOIN scoring.inputs.local_hours AS h ON h.quarter = {_quarter("w.ordered_at")}
         WHERE business_date {before} AND {counts(valid)}"""

@@ -55,7 +55,7 @@ def customer_lines() -> str:
     return f"""
         SELECT l.customer, l.business_date, l.receipt, a.article, c.choice, l.quantity, l.kept
         FROM (SELECT customer, business_date, receipt, {_KEY} AS key, hash(options) AS chosen, quantity,
-                     (quantity - refunded_quantity)::DECIMAL(18,4) AS kept FROM order_lines) AS l
+                     (quantity - refunded_quantity)::DECIMAL(18,4) AS kept FROM purchase_lines) AS l
         JOIN articles AS a ON a.key = l.key JOIN choices AS c ON c.key = l.chosen"""
 
 

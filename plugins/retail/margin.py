@@ -27,6 +27,6 @@ def margin_window(rules: RfmRules, today: str) -> str:
     return f"""
         SELECT customer, sum({left})::DECIMAL(18,4) AS margin_window FROM purchases LEFT JOIN (
             SELECT l.receipt, sum({cost}) AS cost, sum(l.net_amount) AS worth
-            FROM order_lines AS l LEFT JOIN products AS p ON p.connection = l.connection AND p.source_id = l.product_id
+            FROM purchase_lines AS l LEFT JOIN products AS p ON p.connection = l.connection AND p.source_id = l.product_id
             WHERE l.kind IN {_SOLD} AND {lately} GROUP BY l.receipt HAVING worth > 0
         ) USING (receipt) WHERE {lately} GROUP BY customer"""

@@ -49,7 +49,7 @@ def stored_value(today: str) -> str:
                 SELECT customer_id, balance FROM profiles UNION ALL SELECT customer_id, balance FROM cards
             ) WHERE balance IS NOT NULL GROUP BY customer_id
         ), spent AS (
-            SELECT customer_id, sum(amount) AS amount FROM order_tenders
+            SELECT customer_id, sum(amount) AS amount FROM purchase_tenders JOIN people USING (customer)
             WHERE method = 'stored_value' AND business_date >= {today} - 90 GROUP BY customer_id HAVING sum(amount) > 0
         )
         SELECT customer_id, sv_balance, CASE WHEN sv_balance > 0 AND amount > 0

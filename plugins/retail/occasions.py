@@ -29,10 +29,12 @@ BIRTHDAYS = """
 def lunar_days(first: int, last: int) -> dict[str, list[dt.date]]:
     """Return the days of every month-day of the Chinese calendar whose year is one of these, in their order."""
     found: dict[str, list[dt.date]] = {}
-    for month in range(1, 13):
-        begun = [_month(year, month) for year in range(first, last + 1)]
+    # Year by year: the library remembers the year it worked out last, and no other.
+    years = [[_month(year, month) for month in range(1, 13)] for year in range(first, last + 1)]
+    for month in range(12):
         for day in range(1, 31):
-            found[f"{month:02}-{day:02}"] = [one + dt.timedelta(days=min(day, length) - 1) for one, length in begun]
+            begun = (months[month] for months in years)
+            found[f"{month + 1:02}-{day:02}"] = [one + dt.timedelta(days=min(day, length) - 1) for one, length in begun]
     return found
 
 

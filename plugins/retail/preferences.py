@@ -209,7 +209,7 @@ def payments() -> str:
     """Return the way to pay with the largest share, and the share of stored value."""
     return """SELECT customer, arg_max(method, (paid, method)) AS pref_tender,
                round(coalesce(sum(paid) FILTER (method = 'stored_value'), 0)::DOUBLE / sum(paid)::DOUBLE, 6) AS stored_value_share
-        FROM (SELECT customer, method, sum(amount) AS paid FROM order_tenders GROUP BY ALL)
+        FROM (SELECT customer, method, sum(amount) AS paid FROM purchase_tenders GROUP BY ALL)
         WHERE paid > 0 GROUP BY customer"""
 
 
