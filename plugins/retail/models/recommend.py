@@ -81,8 +81,9 @@ class Recommend(Scorer):
         return {
             "recommend_stage_sold": sellers.sold_by_stage(rules.stages, until, config.lookback_days),
             "recommend_sold": f"""
-                SELECT code, max(name) AS name, any_value(buyers) AS buyers FROM recommend_stage_sold JOIN articles USING (code)
-                SEMI JOIN (SELECT DISTINCT article FROM customer_lines WHERE {within}) USING (article) WHERE stage IS NULL AND goods GROUP BY code""",
+                SELECT code, max(name) AS name, any_value(buyers) AS buyers
+                FROM (SELECT code, sum(buyers)::BIGINT AS buyers FROM recommend_stage_sold GROUP BY code) JOIN articles USING (code)
+                SEMI JOIN (SELECT DISTINCT article FROM customer_lines WHERE {within}) USING (article) WHERE goods GROUP BY code""",
             "recommend_shop_sold": sellers.sold_by_shop(until),
             "recommend_sizes": known_sizes(rules.preference, within),
             "recommend_likes": inputs.arrow(f"""
