@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import settings
 from sqlalchemy import create_engine, make_url
@@ -21,6 +25,13 @@ settings.register_profile("steady", derandomize=True)
 if os.environ.get("HUB_TEST_EFFORT", "1") == "1":
     settings.load_profile("steady")
 
+# The stores, warehouses and packages of the tests are small and many, and each is synced to its disk again and again: in memory
+# nobody waits for that. A machine (or container) with little room there uses its folder for temporary files as ever.
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 2**30
+if os.access(_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+    tempfile.tempdir = os.environ.setdefault("TMPDIR", str(_MEMORY))
+
 POSTGRES_URL = "HUB_TEST_POSTGRES_URL"
 
 
@@ -30,6 +41,19 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("HUB_") and name != POSTGRES_URL:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warehouses that this process opens work in one thread: rows are few, so that more threads only wait for each other."""
+    whole = duckdb.connect
+
+    def connect(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        connection = whole(*arguments, **options)
+        connection.execute("SET threads = 1")
+        return connection
+
+    monkeypatch.setattr(duckdb, "connect", connect)
 
 
 @pytest.fixture

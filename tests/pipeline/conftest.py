@@ -9,6 +9,11 @@ import pytest
 from crm import Crm, Wall
 
 
+@pytest.fixture(autouse=True)
+def _small(one_thread: None) -> None:
+    """Everything here is small; more threads are at work in the processes that are killed, and in the demo's tests."""
+
+
 @pytest.fixture
 def crm(tmp_path: Path) -> Iterator[Crm]:
     """A platform that receives."""
