@@ -9,8 +9,7 @@ their profiles held before, else a new one. Ids are random, never made from memb
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import pyarrow as pa
@@ -36,15 +35,6 @@ def sequential_ids(prefix: str = "c", start: int = 1) -> IdSource:
     return lambda wanted: [f"{prefix}{next(numbers)}" for _ in range(wanted)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    group: int
-    customer: str
-    anchors: int
-    profiles: int
-    born: int
-
-
 def name_groups(work: Workspace, new_ids: IdSource) -> None:
     """Make table ``named`` (group, customer, origin) for all groups of ``decided`` (profile, group).
 
@@ -65,11 +55,10 @@ def name_groups(work: Workspace, new_ids: IdSource) -> None:
         """SELECT "group", customer FROM overlap
            QUALIFY count(*) OVER (PARTITION BY "group") = 1 AND count(*) OVER (PARTITION BY customer) = 1""",
     )
-    kept = _contest(_claims(work, _CONTESTED))
-    _put_pairs(work, "contested", kept)
+    work.put(contested=_contest(work, _CONTESTED))
     work.make("kept", "FROM simple UNION ALL FROM contested")
     work.make("unnamed", 'SELECT DISTINCT "group" FROM decided ANTI JOIN kept USING ("group")')
-    _put_pairs(work, "regained", _contest(_claims(work, _former())))
+    work.put(regained=_contest(work, _FORMER))
     work.make("fresh", 'SELECT "group" FROM unnamed ANTI JOIN regained USING ("group") ORDER BY "group"')
     _name_fresh(work, new_ids)
     work.make(
@@ -77,7 +66,7 @@ def name_groups(work: Workspace, new_ids: IdSource) -> None:
         """SELECT *, 'kept' AS origin FROM kept UNION ALL SELECT *, 'regained' FROM regained
            UNION ALL SELECT *, 'new' FROM issued""",
     )
-    work.drop("overlap", "simple", "contested", "kept", "unnamed", "regained", "fresh", "issued")
+    work.drop("overlap", "simple", "kept", "unnamed", "fresh")
 
 
 _CONTESTED = """
@@ -91,52 +80,36 @@ _CONTESTED = """
 """SQL: claims that compete; ``anchors`` counts the profiles that carry asserted evidence."""
 
 
-def _former() -> str:
-    """SQL: dead ids that profiles of unnamed groups once had."""
-    return """SELECT decided."group", old_history.customer, 0 AS anchors, count(DISTINCT profile)::INTEGER AS profiles
-              FROM decided SEMI JOIN unnamed USING ("group") JOIN old_history USING (profile)
-              JOIN old_customer AS c ON c.customer = old_history.customer AND c.state IN ('merged', 'retired')
-              GROUP BY ALL"""
+_FORMER = """
+    SELECT decided."group", old_history.customer, 0 AS anchors, count(DISTINCT profile)::INTEGER AS profiles
+    FROM decided SEMI JOIN unnamed USING ("group") JOIN old_history USING (profile)
+    JOIN old_customer AS c ON c.customer = old_history.customer AND c.state IN ('merged', 'retired')
+    GROUP BY ALL"""
+"""SQL: dead ids that profiles of unnamed groups once had."""
 
 
-def _claims(work: Workspace, query: str) -> list[_Claim]:
-    rows = work.connection.execute(
-        f"""SELECT claim."group", customer, coalesce(anchors, 0), profiles, born
-            FROM ({query}) AS claim JOIN old_customer USING (customer)"""
-    ).fetchall()
-    return [_Claim(*row) for row in rows]
-
-
-def _contest(claims: Iterable[_Claim]) -> list[tuple[int, str]]:
-    """Match groups and customers one to one, best claim first."""
-    ranked = sorted(claims, key=lambda c: (-c.anchors, -c.profiles, c.born, c.customer, c.group))
-    groups: set[int] = set()
-    customers: set[str] = set()
-    pairs = []
-    for claim in ranked:
-        if claim.group not in groups and claim.customer not in customers:
-            groups.add(claim.group)
-            customers.add(claim.customer)
-            pairs.append((claim.group, claim.customer))
-    return pairs
-
-
-def _put_pairs(work: Workspace, name: str, pairs: Sequence[tuple[int, str]]) -> None:
-    table = pa.table(
-        {
-            "group": pa.array([group for group, _ in pairs], pa.int32()),
-            "customer": pa.array([customer for _, customer in pairs], pa.string()),
-        }
+def _contest(work: Workspace, query: str) -> pa.Table:
+    """Match groups and customers one to one, best claim first: the rows (group, customer) of the claims that win."""
+    claims = work.table(
+        f"""SELECT claim."group", customer FROM ({query}) AS claim JOIN old_customer USING (customer)
+            ORDER BY anchors DESC, profiles DESC, born, customer, claim."group" """
     )
-    work.put(pairs_arrow=table)
-    work.make(name, "FROM pairs_arrow")
+    customers = claims["customer"].combine_chunks().dictionary_encode().indices
+    groups_taken: set[int] = set()
+    customers_taken: set[int] = set()
+    won = []
+    for place, (group, customer) in enumerate(zip(claims["group"].to_pylist(), customers.to_pylist(), strict=True)):
+        if group not in groups_taken and customer not in customers_taken:
+            groups_taken.add(group)
+            customers_taken.add(customer)
+            won.append(place)
+    return claims.take(pa.array(won, pa.int64()))
 
 
 def _name_fresh(work: Workspace, new_ids: IdSource) -> None:
     groups = work.table('SELECT "group" FROM fresh ORDER BY "group"')["group"]
     ids = pa.array(new_ids(len(groups)), pa.string()) if len(groups) else pa.array([], pa.string())
-    work.put(issued_arrow=pa.table({"group": groups, "customer": ids}))
-    work.make("issued", "FROM issued_arrow")
+    work.put(issued=pa.table({"group": groups, "customer": ids}))
     again = "(SELECT customer FROM issued GROUP BY customer HAVING count(*) > 1 UNION SELECT customer FROM issued SEMI JOIN old_customer USING (customer))"
     if work.count(again):
         raise InvalidInputError("The id source gave an id that was given before.", hint="Ids must never repeat.")
