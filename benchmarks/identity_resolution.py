@@ -142,10 +142,10 @@ def show_increment(chain: Chain, state: identity.State, full: Took) -> None:
                 identity.resolve(renamed, identifiers, at=AT, rules=chain.rules, previous=state, changed=keys).changes
             )
         )[1]
-        for _ in range(3)
+        for _ in range(5)
     ]
     wall, cpu = median(run.wall for run in runs), median(run.cpu for run in runs)
-    print(f"{len(keys):,} changed profiles with the rows to write: {Took(wall, cpu)}, median of 3")
+    print(f"{len(keys):,} changed profiles with the rows to write: {Took(wall, cpu)}, median of 5")
     if count >= MILLION:
         check("10,000 changed of a million <= 1 s", wall <= 1, f"{wall:.2f} s")
         shares = f"{wall / full.wall:.3f} of the wall clock, {cpu / full.cpu:.3f} of CPU"
