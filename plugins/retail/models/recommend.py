@@ -77,7 +77,7 @@ class Recommend(Scorer):
         several = f"SELECT customer FROM ({bought}) GROUP BY customer HAVING min(code) < max(code) ORDER BY customer"
         who = evenly(inputs.arrow(several)["customer"].to_numpy(), config.likes)
         chosen = f"customer IN (SELECT unnest({who.tolist()}::INTEGER[]))"
-        within = f"quantity > 0 AND business_date < {until} AND business_date >= {until} - {config.lookback_days}"
+        within = f"quantity > 0 AND {_looked_back(until, config)}"
         return {
             "recommend_stage_sold": sellers.sold_by_stage(rules.stages, until, config.lookback_days),
             "recommend_sold": f"""
@@ -233,7 +233,11 @@ class Goods:
 def _bought(until: str, config: RecommendConfig) -> str:
     """Lines of the look-back before a day."""
     return f"""SELECT customer, business_date, code, name FROM customer_lines JOIN articles USING (article)
-        WHERE goods AND quantity > 0 AND code IS NOT NULL AND business_date < {until} AND business_date >= {until} - {config.lookback_days}"""
+        WHERE goods AND quantity > 0 AND code IS NOT NULL AND {_looked_back(until, config)}"""
+
+
+def _looked_back(until: str, config: RecommendConfig) -> str:
+    return f"business_date < {until} AND business_date >= {until} - {config.lookback_days}"
 
 
 def _decayed(until: str, config: RecommendConfig) -> str:
@@ -269,12 +273,16 @@ def _likes(inputs: Inputs, goods: Goods, ids: pa.Array) -> Likes:
 
 def _purchases(inputs: Inputs, config: RecommendConfig, goods: Goods, buyers: NDArray[np.int32]) -> Bought:
     """What some customers bought in the look-back."""
+    # Products go by number until they are few: texts are dear to group by.
+    numbered = "SELECT article, code, dense_rank() OVER (ORDER BY code)::INTEGER AS no FROM articles WHERE goods AND code IS NOT NULL"
+    codes = inputs.arrow(f"SELECT DISTINCT no, code FROM ({numbered}) ORDER BY no")["code"]
     rows = inputs.arrow(f"""
-        SELECT customer, code, {_decayed(inputs.today, config)} AS weight
-        FROM (SELECT DISTINCT customer, code, business_date FROM ({_bought(inputs.today, config)})
-              WHERE customer BETWEEN {buyers[0]} AND {buyers[-1]})
-        GROUP BY customer, code ORDER BY customer, code""")
-    product = pc.index_in(rows["code"], goods.codes).to_numpy().astype(np.int64)
+        SELECT customer, no, {_decayed(inputs.today, config)} AS weight
+        FROM (SELECT DISTINCT customer, no, business_date FROM customer_lines JOIN ({numbered}) USING (article)
+              WHERE quantity > 0 AND {_looked_back(inputs.today, config)} AND customer BETWEEN {buyers[0]} AND {buyers[-1]})
+        GROUP BY customer, no ORDER BY customer, no""")
+    place = pc.fill_null(pc.index_in(codes, goods.codes), -1).to_numpy().astype(np.int64)
+    product = place[rows["no"].to_numpy() - 1]
     # Who has lines only that are no purchases (free of charge, say) is among the buyers all the same.
     customer = np.searchsorted(buyers, rows["customer"].to_numpy()).astype(np.int64)
     return Bought(customer, product, rows["weight"].to_numpy(), len(buyers), len(goods.codes))
