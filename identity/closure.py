@@ -27,6 +27,7 @@ def take_everything(work: Workspace, before: State) -> None:
     work.put(link=work.given("new_link"))
     work.view("past_state", "FROM previous_value_states")
     number_evidence(work)
+    pa.default_memory_pool().release_unused()  # what numbering no longer needs stays with its thread otherwise
     judge_values(work, "v", "(SELECT l.value, p.sound FROM l JOIN p ON p.no = l.profile)", "judged")
     work.view("value_state", "FROM judged")
     drop_blocked(work)

@@ -7,6 +7,7 @@ be used are left out and counted by reason, never raised.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,14 +63,18 @@ def load_evidence(work: Workspace, profiles: pa.Table, identifiers: pa.Table, ru
     Raises:
         InvalidInputError: a profile stands in two rows.
     """
-    _load_profiles(work, profiles, rules)
-    work.put(identifier_arrow=identifiers)
-    _load_raw_links(work)
-    work.view("normal_link", normal_values(work.connection, "raw_link"))
-    ignored = _count_ignored(work)
-    said = work.table(_LINKS, SCHEMAS["links"])
-    work.run("DROP VIEW normal_link; DROP TABLE fast_values")
-    work.put(said_link=said)
+    if len(pc.unique(profiles["profile"])) != profiles.num_rows:
+        raise InvalidInputError("A profile stands in two rows.", hint="Give each profile once, in its latest version.")
+    # Names are taken apart in Python, identifiers by the database: each has a core.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        normal = pool.submit(_normal_profiles, profiles, rules)
+        work.put(given_profile=profiles.select(["profile"]), identifier_arrow=identifiers)
+        _load_raw_links(work)
+        work.view("normal_link", normal_values(work.connection, "raw_link"))
+        ignored = _count_ignored(work)
+        said = work.table(_LINKS, SCHEMAS["links"])
+        work.run("DROP VIEW normal_link; DROP TABLE fast_values")
+    work.put(said_link=said, new_profile=normal.result())
     composed = [work.table(_COMPOSITES[composite], SCHEMAS["links"]) for composite in rules.composites]
     work.put(new_link=pa.concat_tables([said, *composed]))
     return ignored
@@ -107,17 +112,15 @@ _COMPOSITES = {
 """SQL that makes the links of each composite; columns as in ``new_link``."""
 
 
-def _load_profiles(work: Workspace, profiles: pa.Table, rules: Rules) -> None:
-    if len(pc.unique(profiles["profile"])) != profiles.num_rows:
-        raise InvalidInputError("A profile stands in two rows.", hint="Give each profile once, in its latest version.")
+def _normal_profiles(profiles: pa.Table, rules: Rules) -> pa.Table:
+    """Profiles as the state keeps them: names and birthdays normalised."""
     parts = {
         **_columns(names(profiles["name"])),
         **_columns(birthdays(profiles["birthday"], profiles["birthday_calendar"], rules.placeholder_birthdays)),
         "birthday_rank": _ranks(profiles["birthday_assurance"]),
     }
-    wanted = SCHEMAS["profiles"].names
-    table = pa.table({field: parts[field] if field in parts else profiles[field] for field in wanted})
-    work.put(new_profile=table.cast(SCHEMAS["profiles"]))
+    schema = SCHEMAS["profiles"]
+    return pa.table({field: parts[field] if field in parts else profiles[field] for field in schema.names}).cast(schema)
 
 
 def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -135,7 +138,7 @@ def _load_raw_links(work: Workspace) -> None:
         "raw_link",
         f"""SELECT given.profile, known.kind, CASE WHEN known.scoped THEN trim(coalesce(given.scope, '')) ELSE '' END AS scope,
                    given.value AS raw, known.normaliser, known.scoped AND trim(coalesce(given.scope, '')) = '' AS unscoped,
-                   given.profile IN (SELECT profile FROM new_profile) AS known,
+                   given.profile IN (SELECT profile FROM given_profile) AS known,
                    CASE given.assurance {rank} ELSE 1 END AS assurance, given.first_seen, given.last_seen
             FROM identifier_arrow AS given
             JOIN kind AS known ON known.normaliser IS NOT NULL AND known.kind = CASE given.kind WHEN '{MASKED_KIND}' THEN 'phone' ELSE given.kind END""",

@@ -6,6 +6,7 @@ tables it joins in memory.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,30 +46,28 @@ class _Numbered:
 def number_evidence(work: Workspace) -> None:
     """Make the numbered tables from ``profile``, ``kind`` and the links that were put as ``link``.
 
-    ``p`` (no, profile, …): profiles, numbered from 0 in the order of their keys.
+    ``p`` (no, profile, …): profiles, numbered from 0 in the order of their keys; ``numbered_profile``: these, in that order.
     ``space`` (no, kind, scope, tier, priority, per_customer, account): where values mean the same.
     ``v`` (no, kind, scope, value, carriers, pattern): values that could link.
     ``l`` (profile, value, space, assurance, first_seen, last_seen): who carries what.
     """
-    work.make(
-        "p",
-        """SELECT (row_number() OVER (ORDER BY profile) - 1)::INTEGER AS no, profile, sound, surname, name_kind,
-                  coalesce(gender, title_gender) AS gender,
-                  CASE WHEN birthday_rank >= 4 AND NOT lunar AND birthday[1] <> '-' THEN birthday END AS birthday,
-                  CASE WHEN NOT lunar THEN birthday END AS born
-           FROM profile""",
-    )
     links = work.given("link")
-    numbered = _numbered(links)
+    # Arrow numbers the values while the database numbers the profiles.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        counting = pool.submit(_numbered, links)
+        work.make("p", _PROFILES)
+        keys = work.table("SELECT profile FROM p ORDER BY no")["profile"].combine_chunks()
+        carrier = pc.index_in(links["profile"], keys)
+    work.put(numbered_profile=pa.table({"profile": keys}))
+    numbered = counting.result()
     _keep_values(work, numbered, "v")
     work.make(
         "space",
         """SELECT spaces.*, kind.tier, kind.priority, kind.per_customer, kind.account
            FROM v_spaces AS spaces JOIN kind USING (kind)""",
     )
-    keys = work.table("SELECT profile FROM p ORDER BY no")["profile"].combine_chunks()
     carried = {
-        "profile": pc.index_in(links["profile"], keys).take(pa.array(numbered.rows)),
+        "profile": carrier.take(pa.array(numbered.rows)),
         "value": pa.array(numbered.value.astype(np.int32)),
         "space": pa.array(numbered.space.astype(np.int32)),
         **{name: links[name].take(pa.array(numbered.rows)) for name in ("assurance", "first_seen", "last_seen")},
@@ -77,6 +76,14 @@ def number_evidence(work: Workspace) -> None:
     # A link of a profile that is not among the given ones carries nothing.
     work.make("l", "FROM carried_arrow WHERE profile IS NOT NULL")
     work.forget("carried_arrow")
+
+
+_PROFILES = """
+    SELECT (row_number() OVER (ORDER BY profile) - 1)::INTEGER AS no, profile, sound, surname, name_kind,
+           coalesce(gender, title_gender) AS gender,
+           CASE WHEN birthday_rank >= 4 AND NOT lunar AND birthday[1] <> '-' THEN birthday END AS birthday,
+           CASE WHEN NOT lunar THEN birthday END AS born
+    FROM profile"""
 
 
 def number_values(work: Workspace, links: pa.Table, target: str) -> pa.Table:

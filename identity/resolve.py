@@ -163,6 +163,8 @@ class _Run:
         self._load_constraints()
         decision = decide(self.work, self.rules)
         self._name(decision, new_ids)
+        if self.whole:
+            pa.default_memory_pool().release_unused()
         events = tell_events(self.work, self.at, self.version)
         fresh = {**new_rows(self.work, self.before, self.at, whole=self.whole), "constraints": self.constraints}
         stale = self.before.tables() if self.whole else old_rows(self.work, self.before)
@@ -238,7 +240,7 @@ class _Run:
         self.work.make("forbidden", """SELECT "left", "right" FROM wish WHERE rule = 'cannot_link'""")
 
     def _name(self, decision: Decision, new_ids: IdSource) -> None:
-        keys = self.work.table("SELECT profile FROM p ORDER BY no")["profile"].combine_chunks()
+        keys = self.work.given("numbered_profile")["profile"].combine_chunks()
         self.work.put(decided=pa.table({"profile": keys, "group": decision.groups}))
         self._load_customers()
         name_groups(self.work, new_ids)
