@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["RHYTHM", "articles", "choices", "customer_lines", "goods_days"]
+__all__ = ["CODES", "RHYTHM", "articles", "choices", "customer_lines", "goods_days"]
 
 _KEY = "hash(connection, product_id, barcode, name, category, coalesce(kind IN ('item', 'set'), false))"
 
@@ -42,6 +42,10 @@ def _priced(bands: Sequence[float]) -> str:
                THEN ['low', 'middle', 'high'][1 + (3 * cheaper // alike)::INTEGER] END AS price_band
         FROM (SELECT *, rank() OVER (PARTITION BY category, list_price > 0 ORDER BY list_price) - 1 AS cheaper,
                      count(*) OVER (PARTITION BY category, list_price > 0) AS alike FROM products)"""
+
+
+CODES = "SELECT article, code, dense_rank() OVER (ORDER BY code)::INTEGER AS no FROM articles WHERE goods AND code IS NOT NULL"
+"""Articles that are goods, with their product's code and its number: what many rows are grouped by goes by number."""
 
 
 def choices() -> str:

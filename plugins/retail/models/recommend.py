@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.titles import Title
+from plugins.retail.lines import CODES
 from plugins.retail.models import sellers
 from plugins.retail.models.config import RecommendConfig
 from plugins.retail.models.daily import evenly, read_buyers, read_ids
@@ -273,12 +274,10 @@ def _likes(inputs: Inputs, goods: Goods, ids: pa.Array) -> Likes:
 
 def _purchases(inputs: Inputs, config: RecommendConfig, goods: Goods, buyers: NDArray[np.int32]) -> Bought:
     """What some customers bought in the look-back."""
-    # Products go by number until they are few: texts are dear to group by.
-    numbered = "SELECT article, code, dense_rank() OVER (ORDER BY code)::INTEGER AS no FROM articles WHERE goods AND code IS NOT NULL"
-    codes = inputs.arrow(f"SELECT DISTINCT no, code FROM ({numbered}) ORDER BY no")["code"]
+    codes = inputs.arrow(f"SELECT DISTINCT no, code FROM ({CODES}) ORDER BY no")["code"]
     rows = inputs.arrow(f"""
         SELECT customer, no, {_decayed(inputs.today, config)} AS weight
-        FROM (SELECT DISTINCT customer, no, business_date FROM customer_lines JOIN ({numbered}) USING (article)
+        FROM (SELECT DISTINCT customer, no, business_date FROM customer_lines JOIN ({CODES}) USING (article)
               WHERE quantity > 0 AND {_looked_back(inputs.today, config)} AND customer BETWEEN {buyers[0]} AND {buyers[-1]})
         GROUP BY customer, no ORDER BY customer, no""")
     place = pc.fill_null(pc.index_in(codes, goods.codes), -1).to_numpy().astype(np.int64)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hub.scorer import Inputs
+from plugins.retail.lines import CODES
 from plugins.retail.rules import RuleSet, Stages
 
 __all__ = ["WORDS", "Candidates", "Sellers", "Standing", "fill_up", "read_prospects", "read_sellers", "read_standing", "reasons", "sold_by_shop", "sold_by_stage"]  # fmt: skip
@@ -48,7 +49,6 @@ def _stage(limits: Stages, day: str) -> str:
 
 
 _STAGES = ("new", "repurchase", "active", "slipping", "sleeping", "lost")
-_NUMBERED = """SELECT article, code, dense_rank() OVER (ORDER BY code)::INTEGER AS no FROM articles WHERE goods AND code IS NOT NULL"""
 
 
 def sold_by_stage(limits: Stages, until: str, lookback_days: int) -> str:
@@ -61,7 +61,7 @@ def sold_by_stage(limits: Stages, until: str, lookback_days: int) -> str:
     """
     # Stages are numbers while they are counted: a text for each of millions of pairs takes a second more.
     return f"""
-        WITH numbered AS ({_NUMBERED}), pairs AS (
+        WITH numbered AS ({CODES}), pairs AS (
             SELECT customer, no FROM customer_lines JOIN numbered USING (article)
             WHERE quantity > 0 AND business_date < {until} AND business_date >= {until} - {lookback_days} GROUP BY customer, no
         ), standing AS (
@@ -81,7 +81,7 @@ def sold_by_shop(until: str) -> str:
     """Return ``store``, ``code`` and ``buyers``: how many customers bought a product in a shop in the last weeks before a day."""
     lately = f"business_date < {until} AND business_date >= {until} - {_SHOP_DAYS}"
     return f"""
-        WITH numbered AS ({_NUMBERED})
+        WITH numbered AS ({CODES})
         SELECT store, code, buyers FROM (
             SELECT store, no, count(*) AS buyers FROM (
                 SELECT DISTINCT customer, store, no
