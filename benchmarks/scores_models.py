@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from scores_groups import groups_found
 from scores_recommendations import Ints, Recommended, by_true_tastes, codes_of, recommended, sold_on
 
 from hub.simulation.world import World
+from plugins.retail.models.breadth import new_categories
 from plugins.retail.models.btyd import Kind, fit_btyd
 from plugins.retail.models.churn import fit_silence
 from plugins.retail.models.clv import Value, fit_value
@@ -109,18 +110,12 @@ def simulated(world: World) -> tuple[Sales, pd.DataFrame]:
         code,
         *(sold[name].to_numpy() for name in ("day", "net", "given")),
         online=sold["channel"] == "online",
-        categories=new_categories(world, sold, bought),
         layers=layers_of(RuleSet.model_validate({"trade": "tea"})),
     )
+    category = np.unique([product.category for product in world.setting.profile.products], return_inverse=True)[1]
+    bought_from = (bought["customer"], category[bought["product"]], bought["day"])
+    daily = replace(daily, categories=new_categories(daily.customer, daily.day, *bought_from))
     return Sales(daily, bought[["customer", "day", "product"]], sold[VISIT]), truth.reset_index()
-
-
-def new_categories(world: World, sold: pd.DataFrame, bought: pd.DataFrame) -> pd.Series:
-    """How many categories each order brought that its customer had not bought from before."""
-    category = np.array([product.category for product in world.setting.profile.products])[bought["product"]]
-    first = bought.assign(category=category).sort_values("day", kind="stable").drop_duplicates(["customer", "category"])
-    key = ["platform", "order_id"]
-    return sold.join(first.groupby(key).size().rename("categories"), on=key)["categories"].fillna(0)
 
 
 def uci(path: Path) -> Sales:
