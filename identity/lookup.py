@@ -47,8 +47,8 @@ class _Index:
 class Lookup:
     """Finds rows of tables that stay as they are; a column is sorted into buckets when it is first asked for.
 
-    For many rows: four bytes are kept for each, a first question takes longer than reading the texts would, and every later one
-    reads no more than what it finds. Questions may be asked by several threads.
+    For many rows: four bytes are kept for each and four MiB per column, a first question takes longer than reading the texts
+    would, and every later one reads no more than what shares a bucket with what it finds. Questions may be asked by several threads.
     """
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ def tables(rows: list[tuple[object, ...]]) -> dict[str, pa.Table]:
 
 
 def rows_of(table: pa.Table) -> set[str]:
+    """A table is a set of rows: one that is said twice says nothing more."""
     return {str(row) for row in table.to_pylist()}
 
 
