@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil
-from typing import Final
 
 import pyarrow as pa
 
 from hub.context import Hub
 from hub.errors import ConfigError, PluginError
 from hub.pipeline.score_scope import Scope, keep_scope, scope_of
+from hub.pipeline.score_traits import gather_traits, replace_traits
 from hub.plugins import contained
 from hub.scorer import Inputs, Scorer, Trait, TraitType, ValidOrders
 from hub.warehouse.engine import DuckDBEngine, Engine, quoted
@@ -21,9 +20,6 @@ from hub.warehouse.left_out import orders_left_out
 from hub.warehouse.people import create_views
 
 __all__ = ["ScoreReport", "in_order", "inputs_for", "make_relations", "run_scorer", "score", "valid_orders"]
-
-_VALUES_PER_GB: Final = 25_000_000
-"""Traits that are put together at a time for each GB of memory: joined tables must fit in, and every further part reads them again."""
 
 
 @dataclass
@@ -76,9 +72,9 @@ def score(hub: Hub, as_of: dt.datetime | None = None) -> ScoreReport:
             if scope.everybody:
                 report.left_out = orders_left_out(engine, day, *chain, valid)
             report.scorers = _run_scorers(hub, engine, scorers, moment, day, scope)
-        parts = _gathered(engine, scorers, scope)
+        whole = gather_traits(engine, scorers, scope)
         with engine.transaction():
-            report.changed = _replace_traits(engine, parts)
+            report.changed = replace_traits(engine, whole=whole)
             _keep_population(engine, scope)
             keep_scope(hub, engine, scope)
             engine.execute("DELETE FROM _progress WHERE stage = 'score'")
@@ -268,77 +264,3 @@ def _require_columns(scorer: Scorer, columns: list[str]) -> None:
             code="contract_broken",
             hint="Its result must have customer_id and every trait it declares.",
         )
-
-
-def _gathered(engine: Engine, scorers: Mapping[str, type[Scorer]], scope: Scope) -> list[str]:
-    """Customers with the traits of every scorer, as SQL for some at a time; everybody, or the touched if no scorer saw the others."""
-    partly = not scope.everybody and scope.per_customer == set(scorers)
-    if not partly:
-        for name in scope.per_customer:
-            _fill_up(engine, scorers[name])
-    columns = "".join(
-        f", {quoted(f'score_{name}')}.{quoted(trait.name)}" for name, kind in scorers.items() for trait in kind.traits
-    )
-    whom = "customers SEMI JOIN touched USING (customer_id)" if partly else "customers"
-    found = []
-    width = sum(len(kind.traits) for kind in scorers.values())
-    for part in _parts(engine, "touched" if partly else "customers", width):
-        joins = "".join(
-            f" LEFT JOIN (FROM {quoted(f'score_{name}')} WHERE {part}) AS {quoted(f'score_{name}')} USING (customer_id)"
-            for name in scorers
-        )
-        found.append(f"SELECT customer_id{columns} FROM (SELECT customer_id FROM {whom} WHERE {part}){joins}")
-    return found
-
-
-def _parts(engine: Engine, table: str, width: int) -> list[str]:
-    """Conditions that cut the customers of a table into parts: a row has hundreds of traits, and joining all at once needs all in memory."""
-    values = int(engine.value(f"SELECT count(*) FROM {table}")) * width
-    parts = max(1, ceil(values / (_VALUES_PER_GB * engine.memory() / 10**9)))
-    return ["true"] if parts == 1 else [f"hash(customer_id) % {parts} = {part}" for part in range(parts)]
-
-
-def _fill_up(engine: Engine, scorer: type[Scorer]) -> None:
-    """Add the traits, as they stand, of those a scorer did not look at."""
-    columns = ", ".join(["customer_id", *(quoted(trait.name) for trait in scorer.traits)])
-    engine.execute(
-        f"INSERT INTO {quoted(f'score_{scorer.name}')} BY NAME SELECT {columns} FROM main.traits "
-        f"ANTI JOIN touched USING (customer_id)"
-    )
-
-
-def _fill(engine: Engine, table: str, parts: list[str]) -> None:
-    for part in parts:
-        engine.execute(f"INSERT INTO {table} {part}")
-
-
-def _replace_traits(engine: Engine, parts: list[str]) -> int:
-    """Replace the wide traits table where it differs; say for how many customers.
-
-    Args:
-        engine: the warehouse.
-        parts: the traits as they are now, as :func:`_gathered` gives them.
-    """
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE new_traits AS {parts[0]} LIMIT 0")
-    columns = engine.columns("new_traits")
-    if engine.columns("traits") != columns:
-        engine.execute("DROP TABLE traits")
-        engine.execute("CREATE TABLE traits AS FROM new_traits")
-        _fill(engine, "traits", parts)
-        return int(engine.value("SELECT count(*) FROM traits"))
-    _fill(engine, "new_traits", parts)
-    listed = ", ".join(map(quoted, columns))
-    engine.execute("CREATE OR REPLACE TEMP TABLE moved AS FROM new_traits LIMIT 0")
-    for part in _parts(engine, "new_traits", len(columns)):
-        engine.execute(
-            f"INSERT INTO moved SELECT {listed} FROM new_traits WHERE {part} EXCEPT "
-            f"SELECT {listed} FROM traits SEMI JOIN new_traits USING (customer_id) WHERE {part}"
-        )
-    engine.execute(
-        "CREATE OR REPLACE TEMP TABLE gone AS SELECT customer_id FROM traits ANTI JOIN customers USING (customer_id)"
-    )
-    moved, gone = (int(engine.value(f"SELECT count(*) FROM {table}")) for table in ("moved", "gone"))
-    if moved or gone:
-        engine.execute("DELETE FROM traits WHERE customer_id IN (SELECT customer_id FROM moved UNION ALL FROM gone)")
-        engine.execute("INSERT INTO traits BY NAME FROM moved")
-    return moved + gone

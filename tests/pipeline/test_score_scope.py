@@ -163,7 +163,7 @@ def test_traits_put_together_in_parts_are_those_put_together_at_once(
     clock, names = Wall(), ("anna", "bo", "cy", "dora", "eve", "fay", "gus")
     found = []
     for at_once in (100_000, 4):
-        monkeypatch.setattr("hub.pipeline.score._VALUES_PER_GB", at_once)
+        monkeypatch.setattr("hub.pipeline.score_traits._VALUES_PER_GB", at_once)
         with office(tmp_path / str(at_once), Letters, RANK, clock=clock) as hub:
             customers_are(hub, *names)
             first = score(hub).changed
@@ -172,3 +172,20 @@ def test_traits_put_together_in_parts_are_those_put_together_at_once(
             found.append((told, table(hub, "FROM traits ORDER BY ALL")))
     assert found[0] == found[1]
     assert len(found[0][1]) == len(names)
+
+
+def test_traits_of_which_most_changed_are_replaced_and_counted_as_those_of_a_few_are(tmp_path: Path) -> None:
+    names = ("anna", "bo", "cy", "dora", "eve", "fay", "gus")
+    with office(tmp_path, Letters) as hub:
+        customers_are(hub, *names)
+        assert score(hub).changed == 7
+        for name in names[1:]:
+            rename(hub, name, "x" * len(name))
+        rename(hub, "gus", "augustus")
+        assert score(hub).changed == 1
+        rename(hub, "gus", "gu")
+        for name in names[:4]:
+            rename(hub, name, f"{name}a")
+        assert score(hub).changed == 5
+        letters = table(hub, "SELECT customer_id, letters FROM traits ORDER BY ALL")
+        assert letters == [("anna", 5), ("bo", 3), ("cy", 3), ("dora", 5), ("eve", 3), ("fay", 3), ("gus", 2)]
