@@ -185,15 +185,29 @@ def make_relations(engine: Engine, scorer: Scorer, inputs: Inputs, *, kept: bool
         inputs: what it is given.
         kept: take those over all customers from the last run that saw everybody.
     """
-    for name, sql in scorer.tables(inputs).items():
+    _make(engine, scorer.tables(inputs))
+    if kept:
+        _look_up_population(engine, scorer)
+    else:
+        _make_population(engine, scorer, inputs)
+    _make(engine, scorer.parts(inputs))
+
+
+def _make(engine: Engine, relations: Mapping[str, str]) -> None:
+    for name, sql in relations.items():
         engine.execute(f"CREATE TABLE scoring.inputs.{quoted(name)} AS {sql}")
         compress(engine, name)
+
+
+def _look_up_population(engine: Engine, scorer: Scorer) -> None:
     prefix = f"{_KEPT}{scorer.name}."
-    if kept:
-        for table in _kept(engine, prefix, temporary=False):
-            view = quoted(table.removeprefix(prefix))
-            engine.execute(f"CREATE VIEW scoring.inputs.{view} AS FROM main.{quoted(table)}")
-        return
+    for table in _kept(engine, prefix, temporary=False):
+        view = quoted(table.removeprefix(prefix))
+        engine.execute(f"CREATE VIEW scoring.inputs.{view} AS FROM main.{quoted(table)}")
+
+
+def _make_population(engine: Engine, scorer: Scorer, inputs: Inputs) -> None:
+    prefix = f"{_KEPT}{scorer.name}."
     for name, found in scorer.population(inputs).items():
         table = quoted(prefix + name)
         if isinstance(found, pa.Table):

@@ -68,6 +68,15 @@ class Member(Scorer):
             "member_voice": voice.voice(rules.engagement, inputs.today),
         }
 
+    def parts(self, inputs: Inputs) -> Mapping[str, str]:
+        """Return the large ones of those that are joined."""
+        rules: RuleSet = inputs.settings["retail"]
+        return {
+            "member_loyalty": voice.loyalty(rules),
+            "member_stored_value": membership.stored_value(inputs.today),
+            "member_benefits": membership.benefits(inputs.today),
+        }
+
     def score(self, inputs: Inputs) -> str:
         """Join the parts."""
         rules: RuleSet = inputs.settings["retail"]
@@ -76,10 +85,11 @@ class Member(Scorer):
             occasions.families(inputs.today),
             occasions.next_occasion(inputs.today, rules.engagement.occasion_days),
             membership.levels(rules.levels, inputs.today, rules.engagement.level_near),
-            membership.stored_value(inputs.today),
-            membership.benefits(inputs.today),
+            "FROM member_stored_value",
+            "FROM member_benefits",
+            "FROM member_loyalty",
         )
         joins = " ".join(f"LEFT JOIN ({part}) AS p{n} USING (customer_id)" for n, part in enumerate(parts))
         return f"""
             SELECT * REPLACE (coalesce(family_group, false) AS family_group, coalesce(occasion_due, false) AS occasion_due)
-            FROM (SELECT customer_id FROM customers) {joins} LEFT JOIN ({voice.loyalty(rules)}) AS l USING (customer_id)"""
+            FROM (SELECT customer_id FROM customers) {joins}"""

@@ -90,16 +90,25 @@ class Taste(Scorer):
             "taste_payments": preferences.payments(),
         }
 
+    def parts(self, inputs: Inputs) -> Mapping[str, str]:
+        """Return what is liked, and the lists."""
+        rules: RuleSet = inputs.settings["retail"]
+        return {
+            "taste_preferred": preferences.preferred(rules.preference),
+            "taste_replenishing": lists.replenishing(rules.engagement),
+            "taste_recommended": lists.recommended(),
+        }
+
     def score(self, inputs: Inputs) -> str:
         """Join what is liked, how it is bought and the lists."""
         rules: RuleSet = inputs.settings["retail"]
         parts = {
             "customer": (
-                preferences.preferred(rules.preference),
+                "FROM taste_preferred",
                 "FROM taste_habits",
                 "FROM taste_payments",
-                lists.replenishing(rules.engagement),
-                lists.recommended(),
+                "FROM taste_replenishing",
+                "FROM taste_recommended",
             ),
             "customer_id": (
                 preferences.sending(inputs.zone, inputs.today),

@@ -118,6 +118,8 @@ class Till:
             self._make(name, sql)
         for name, relation in scorer.population(inputs).items():
             self._make(name, relation)
+        for name, sql in scorer.parts(inputs).items():
+            self._make(name, sql)
         self._make(f"score_{scorer.name}", scorer.score(inputs))
         return self.engine.arrow(f"FROM score_{scorer.name} ORDER BY customer_id").to_pylist()
 

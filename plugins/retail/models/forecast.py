@@ -33,7 +33,7 @@ __all__ = ["Forecast"]
 
 Floats = NDArray[np.float64]
 
-_CHUNK = 50_000
+_CHUNK = 100_000
 _LONG_GONE = 365
 """A next purchase is forecast for customers whose last one is at most so many days ago."""
 CHURN_HORIZONS = (30, 60)

@@ -36,7 +36,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_CHUNK = 50_000
+_CHUNK = 100_000
 
 
 def _trait(name: str, zh: str, en: str, description: str, null_rule: str = "nothing to recommend") -> Trait:
