@@ -139,14 +139,14 @@ def uci(path: Path) -> Sales:
 
 
 def learn_value(daily: Daily, day: int) -> Value:
-    found = fit_value(Bases(daily.before(day).sample(30_000)), day, None, PURPOSE)
+    found = fit_value(Bases(daily.before(day).sample(20_000)), day, None, PURPOSE)
     if isinstance(found, Refused):
         raise SystemExit(found.reason)
     return Value.of(dict(found.payload))
 
 
 def learn_silence(daily: Daily, day: int, horizons: tuple[int, ...], within: int) -> Silence:
-    found = fit_silence(Bases(daily.before(day).sample(30_000)), day, horizons, within, None, PURPOSE)
+    found = fit_silence(Bases(daily.before(day).sample(20_000)), day, horizons, within, None, PURPOSE)
     if isinstance(found, Refused):
         raise SystemExit(found.reason)
     return Silence.of(dict(found.payload))

@@ -119,13 +119,15 @@ _LINE = (
 """Columns of a line that most scorers read."""
 _QUARTER_HOUR = 15 * 60 * 10**6
 """Microseconds."""
-_LARGE = 500_000
-"""Rows from which compressing a table is worth the time."""
+_LARGE = 20_000_000
+"""Values from which compressing a table is worth the time."""
 
 
 def compress(engine: Engine, table: str) -> None:
     """Compress a table of the block if it is a large one: in memory only a checkpoint does it, to a sixth."""
-    query = "SELECT estimated_size FROM duckdb_tables() WHERE database_name = 'scoring' AND table_name = ?"
+    query = (
+        "SELECT estimated_size * column_count FROM duckdb_tables() WHERE database_name = 'scoring' AND table_name = ?"
+    )
     if int(engine.value(query, [table]) or 0) >= _LARGE:
         engine.execute("CHECKPOINT scoring")
 

@@ -14,14 +14,15 @@ def customer_days() -> str:
     Columns: ``customer`` (a number, see ``people``), ``business_date``; ``orders`` (valid orders; 0 on a day that saw only a
     refund without an original), ``net_value`` (net of refunds, which are booked on their original order),
     ``discount_value`` (before refunds), ``coupon_orders`` (orders with a coupon), ``online_orders`` (through any channel
-    but the shop).
+    but the shop), ``evening_orders`` (from 17:00 on, at the shop's local time).
     """
     bought = "FILTER (NOT refund)"
     return f"""
         SELECT customer, business_date, count(*) {bought} AS orders, sum(net_amount)::DECIMAL(18,4) AS net_value,
                coalesce(sum(discount_amount) {bought}, 0)::DECIMAL(18,4) AS discount_value,
                count(*) FILTER (NOT refund AND with_coupon) AS coupon_orders,
-               count(*) FILTER (NOT refund AND channel <> 'store') AS online_orders
+               count(*) FILTER (NOT refund AND channel <> 'store') AS online_orders,
+               count(*) FILTER (NOT refund AND hour >= 17) AS evening_orders
         FROM purchases GROUP BY customer, business_date"""
 
 

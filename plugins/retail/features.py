@@ -69,7 +69,10 @@ def customer_features(rules: RuleSet, today: str, only: str = "") -> str:
         today: the business date of as_of as a SQL literal.
         only: a join that narrows the customers.
     """
-    window = _within(today, rules.rfm.window_days)
+    spans = {"30": (30,), "90": (90,), "365": (365,), "prior_90": (90, 90)}
+    same = next((name for name, span in spans.items() if span == (rules.rfm.window_days,)), None)
+    if same is None:
+        spans["window"] = (rules.rfm.window_days,)
     stages = rules.stages
     ratio = "CASE WHEN {} THEN ({})::DOUBLE / ({}) END"
     return f"""
@@ -87,9 +90,7 @@ def customer_features(rules: RuleSet, today: str, only: str = "") -> str:
                    count(*) FILTER (bought) AS n_days, sum(orders)::BIGINT AS orders_life, sum(visits)::BIGINT AS visits_life,
                    sum(net_value)::DECIMAL(18,4) AS net_life, sum(discount_value)::DECIMAL(18,4) AS discount_life,
                    sum(coupon_orders)::BIGINT AS coupon_orders_life,
-                   {_sums("window", window)},
-                   {_sums("30", _within(today, 30))}, {_sums("90", _within(today, 90))},
-                   {_sums("365", _within(today, 365))}, {_sums("prior_90", _within(today, 90, 90))},
+                   {", ".join(_sums(name, _within(today, *span)) for name, span in spans.items())},
                    coalesce(sum(visits) FILTER ({_within(today, rules.tea.heavy_days)}), 0)::BIGINT AS visits_heavy,
                    coalesce(sum(visits) FILTER ({_within(today, rules.tea.recent_days)}), 0)::BIGINT AS visits_recent,
                    count(*) FILTER (bought AND business_date > final_day - 365) AS days_before_last_365,
@@ -104,7 +105,7 @@ def customer_features(rules: RuleSet, today: str, only: str = "") -> str:
                    sum(net_value::DECIMAL(19,4) * net_value::DECIMAL(19,4)) FILTER (bought AND nth > n - 10) AS value_squares10
             FROM {_stayed(stages)} GROUP BY customer HAVING n_days > 0
         ), counted AS (SELECT *, n_days - 1 AS gaps, least(n_days, 10) AS n10 FROM summed)
-        SELECT * EXCLUDE (gap_sum, gap_squares, gap_sum3, value_sum10, value_squares10, n10),
+        SELECT * EXCLUDE (gap_sum, gap_squares, gap_sum3, value_sum10, value_squares10, n10),{_alias(same)}
                {today} - last_day AS recency, {today} - first_day AS tenure,
                {ratio.format("gaps > 0", "gap_sum", "gaps")} AS gap_mean,
                CASE WHEN gaps > 1 THEN sqrt((gaps * gap_squares - gap_sum * gap_sum)::DOUBLE / (gaps * (gaps - 1))) END AS gap_sd,
@@ -115,6 +116,13 @@ def customer_features(rules: RuleSet, today: str, only: str = "") -> str:
                    sqrt(greatest(n10 * value_squares10::DOUBLE - value_sum10::DOUBLE * value_sum10::DOUBLE, 0) / (n10 * (n10 - 1)))
                    / (value_sum10::DOUBLE / n10) END AS value_cv10
         FROM counted"""
+
+
+def _alias(same: str | None) -> str:
+    """The RFM window's columns, where a window of the same days has been summed up anyway."""
+    return (
+        "" if same is None else "".join(f" {of}_{same} AS {of}_window," for of in ("days", "visits", "orders", "net"))
+    )
 
 
 def _sums(suffix: str, when: str) -> str:

@@ -308,20 +308,17 @@ def _read(inputs: Inputs, today: str, chosen: NDArray[np.int32] | None = None) -
     """Return the ids of all who had bought before a day (or of some of them), sorted, and what they were like."""
     some = "" if chosen is None else f"AND customer IN (SELECT unnest({chosen.tolist()}::INTEGER[]))"
     rows = inputs.arrow(f"""
-        WITH habits AS (
-            SELECT customer, count(*) AS n, count(*) FILTER (isodow(business_date) >= 6) AS weekend,
-                   count(*) FILTER (hour >= 17) AS evening, count(*) FILTER (coalesce(channel, 'store') <> 'store') AS online
-            FROM purchases WHERE NOT refund AND business_date < {today} {some} GROUP BY customer
-        ), bought AS (
+        WITH bought AS (
             SELECT customer, {today} - max(business_date) AS recency, count(*) AS days,
                    count(*) FILTER (business_date >= {today} - 365) AS days_365, sum(net_value) AS net,
-                   sum(greatest(discount_value, 0)) AS discount
+                   sum(greatest(discount_value, 0)) AS discount, sum(orders) AS n, sum(orders) FILTER (isodow(business_date) >= 6) AS weekend,
+                   sum(evening_orders) AS evening, sum(online_orders) AS online
             FROM customer_days WHERE orders > 0 AND business_date < {today} {some} GROUP BY customer
         )
         SELECT customer_id, recency::DOUBLE AS recency, days_365::DOUBLE AS frequency, (net / days)::DOUBLE AS value,
-               discount::DOUBLE AS discount, net::DOUBLE AS net, n::DOUBLE AS n, weekend::DOUBLE AS weekend,
+               discount::DOUBLE AS discount, net::DOUBLE AS net, n::DOUBLE AS n, coalesce(weekend, 0)::DOUBLE AS weekend,
                evening::DOUBLE AS evening, online::DOUBLE AS online
-        FROM bought JOIN habits USING (customer) JOIN people USING (customer) ORDER BY customer""")
+        FROM bought JOIN people USING (customer) ORDER BY customer""")
     column = {name: np.asarray(rows[name].to_numpy(), np.float64) for name in rows.column_names[1:]}
     price = np.maximum(column["net"], 0) + column["discount"]
     share = np.divide(column["discount"], price, out=np.zeros(len(price)), where=price > 0)

@@ -12,7 +12,7 @@ __all__ = ["ClustersConfig", "ForecastConfig", "RecommendConfig"]
 class ForecastConfig(ScorerConfig):
     """How customers' value, loss and next purchase are forecast."""
 
-    sample: int = Field(default=30_000, ge=2_000, description="Customers that models learn from at most.")
+    sample: int = Field(default=20_000, ge=2_000, description="Customers that models learn from at most.")
     active_days: int | None = Field(
         default=None, ge=1, description="Early warning is for customers who bought so many days ago at most; the rule set's active limit if not given."
     )  # fmt: skip
@@ -51,6 +51,6 @@ class RecommendConfig(ScorerConfig):
 class ClustersConfig(ScorerConfig):
     """How customers are grouped by what they are like."""
 
-    sample: int = Field(default=30_000, ge=1_000, description="Customers that groups are found in at most.")
+    sample: int = Field(default=20_000, ge=1_000, description="Customers that groups are found in at most.")
     fewest: int = Field(default=3, ge=2, le=12, description="Fewest groups tried.")
     most: int = Field(default=8, ge=2, le=12, description="Most groups tried.")
