@@ -235,7 +235,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--orders", type=int, default=20_000_000)
-    parser.add_argument("--memory", default="2600MB", help="the hub's memory_limit (default %(default)s)")
+    parser.add_argument("--memory", default="2800MB", help="the hub's memory_limit (default %(default)s)")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -64,18 +64,19 @@ def customer_lines() -> str:
 
 
 def goods_days(sold: str = "customer_lines") -> str:
-    """Return what a customer bought of a product on a day: ``net`` units, ``units`` (of lines not given back; NULL for none).
+    """Return what a customer bought of a product on a day: ``net`` units, ``units`` of lines not given back, ``bought_on`` (NULL for none).
 
     Args:
         sold: the lines, a relation like ``customer_lines``.
     """
     return f"""
-        SELECT customer, good, business_date, sum(kept) AS net, sum(kept) FILTER (kept > 0) AS units
+        SELECT customer, good, business_date, sum(kept) AS net, sum(kept) FILTER (kept > 0) AS units,
+               CASE WHEN units IS NOT NULL THEN business_date END AS bought_on
         FROM {sold} JOIN articles USING (article) WHERE good IS NOT NULL GROUP BY customer, good, business_date"""
 
 
-RHYTHM = """min(business_date) FILTER (units IS NOT NULL) AS first_day, max(business_date) FILTER (units IS NOT NULL) AS last_day,
-    count(units) AS days, sum(units) AS units, arg_max(units, business_date) FILTER (units IS NOT NULL) AS last_units"""
+RHYTHM = """min(bought_on) AS first_day, max(bought_on) AS last_day, count(bought_on) AS days, sum(units) AS units,
+    arg_max(units, bought_on) AS last_units"""
 """Columns over :func:`goods_days`: first and last day a product was bought on, number of days, units in all and on the last day.
 
 Intervals between them add up: ``days`` - 1 of them last from the first day to the last, for all units but those of the last.
