@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from hub.models import MemoryModels
 from hub.scorer import Inputs
+from plugins.retail.daily import customer_days
 from plugins.retail.models.clusters import Clusters
 
 
@@ -27,12 +28,11 @@ def groups_found(visits: pd.DataFrame, day: int) -> dict[str, Any] | None:
     known = visits[visits["day"] < day]
     connection = duckdb.connect(config={"threads": 1})
     connection.register("visits", pa.Table.from_pandas(known, preserve_index=False))
-    connection.execute("""
+    connection.execute(f"""
         CREATE TABLE purchases AS SELECT customer::INTEGER AS customer, DATE '1970-01-01' + day::INTEGER AS business_date, false AS refund,
-            hour, channel, net::DECIMAL(18,4) AS net_amount, given::DECIMAL(18,4) AS given FROM visits;
+            hour, channel, net::DECIMAL(18,4) AS net_amount, given::DECIMAL(18,4) AS discount_amount, false AS with_coupon FROM visits;
         CREATE TABLE people AS SELECT DISTINCT customer, lpad(customer::VARCHAR, 8, '0') AS customer_id FROM purchases;
-        CREATE TABLE customer_days AS SELECT customer, business_date, count(*) AS orders, sum(net_amount) AS net_value,
-            sum(given) AS discount_value FROM purchases GROUP BY ALL""")
+        CREATE TABLE customer_days AS {customer_days()}""")
     date, models, scorer = dt.date(1970, 1, 1) + dt.timedelta(days=day), MemoryModels(), Clusters()
     moment = dt.datetime.combine(date, dt.time(6), dt.UTC)
     scorer.population(
