@@ -19,6 +19,9 @@ __all__ = ["BodyError", "decode_json", "decode_text", "encode_json"]
 # orjson turns integers beyond 64 bits into floats; twenty digits in a row are the first sign of one.
 _MAY_OVERFLOW: Final = re.compile(rb"\d{20}")
 _CHARSET: Final = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
+# Declared, or set by a server that does not know better, where the body is UTF-8. Whoever names GBK means it: two of its bytes may be
+# sound UTF-8 of something else (猫 would be è).
+_MAYBE_UTF8: Final = (None, "utf-8", "ascii", "iso8859-1")
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 # Above this share of broken sequences among the non-ASCII bytes, a text that claims no charset is not UTF-8 at all.
 _BROKEN_SHARE: Final = 0.2
@@ -43,7 +46,7 @@ def decode_json(body: bytes, content_type: str = "", *, decimals: bool = False) 
     """
     if not body.strip():
         return None
-    if not decimals and not _MAY_OVERFLOW.search(body):
+    if not decimals and not _MAY_OVERFLOW.search(body) and _declared_codec(content_type) in _MAYBE_UTF8:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
