@@ -6,12 +6,14 @@ import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from analysts import customers_are, office, scorer, table
 from crm import Wall
 
 from hub.errors import PluginError
+from hub.pipeline import score_traits
 from hub.pipeline.score import score
 from hub.scorer import Inputs, Scorer, Trait, TraitType
 from hub.titles import Title
@@ -174,18 +176,23 @@ def test_traits_put_together_in_parts_are_those_put_together_at_once(
     assert len(found[0][1]) == len(names)
 
 
-def test_traits_of_which_most_changed_are_replaced_and_counted_as_those_of_a_few_are(tmp_path: Path) -> None:
-    names = ("anna", "bo", "cy", "dora", "eve", "fay", "gus")
-    with office(tmp_path, Letters) as hub:
-        customers_are(hub, *names)
-        assert score(hub).changed == 7
-        for name in names[1:]:
-            rename(hub, name, "x" * len(name))
-        rename(hub, "gus", "augustus")
-        assert score(hub).changed == 1
-        rename(hub, "gus", "gu")
-        for name in names[:4]:
-            rename(hub, name, f"{name}a")
+@pytest.mark.parametrize("most", [0, 10], ids=["written-anew", "row-by-row"])
+def test_traits_written_anew_are_those_changed_row_by_row_and_are_counted_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(score_traits, "_MOST", most)
+    anew = Mock(wraps=score_traits._write_anew)
+    monkeypatch.setattr(score_traits, "_write_anew", anew)
+    clock = Wall()
+    with office(tmp_path, Letters, clock=clock) as hub:
+        customers_are(hub, "anna", "bo", "cy", "dora", "eve")
         assert score(hub).changed == 5
-        letters = table(hub, "SELECT customer_id, letters FROM traits ORDER BY ALL")
-        assert letters == [("anna", 5), ("bo", 3), ("cy", 3), ("dora", 5), ("eve", 3), ("fay", 3), ("gus", 2)]
+        rename(hub, "bo", "b")
+        rename(hub, "cy", "cyd")
+        with hub.warehouse() as engine:
+            engine.execute("DELETE FROM customers WHERE customer_id = 'eve'")
+        clock.advance(days=1)
+        assert score(hub).changed == 3
+        letters = table(hub, "SELECT customer_id, letters, longest FROM traits ORDER BY ALL")
+        assert letters == [("anna", 4, 4), ("bo", 1, 4), ("cy", 3, 4), ("dora", 4, 4)]
+        assert anew.call_count == (2 if most == 0 else 1)
