@@ -38,7 +38,8 @@ def decode_json(body: bytes, content_type: str = "", *, decimals: bool = False) 
 
     Args:
         body: the bytes as received, already decompressed.
-        content_type: the header's value; its ``charset`` is believed if Python knows it.
+        content_type: the header's value; its ``charset`` is believed if Python knows it, but ASCII and ISO-8859-1, which servers name
+            without meaning it, only where the body is not sound UTF-8 (or is read with ``decimals``).
         decimals: give every number with a point or exponent as ``Decimal`` (for money) instead of ``float``.
 
     Raises:
