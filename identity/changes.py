@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from identity.tables import SCHEMAS
+from identity.tables import SCHEMAS, text_keys
 from identity.workspace import Workspace
 
 __all__ = ["KEYS", "Change", "apply_changes", "differences"]
@@ -54,7 +54,7 @@ def _difference(name: str, old: pa.Table, new: pa.Table) -> Change:
     key = list(KEYS[name])
     if old.num_rows == 0 or new.num_rows == 0:
         return Change(KEYS[name], old.select(key), new)
-    known, wanted = _texts(old, key), _texts(new, key)
+    known, wanted = text_keys(old, key), text_keys(new, key)
     place = pc.index_in(wanted, known)
     met, stays = np.zeros(old.num_rows, np.bool_), np.zeros(old.num_rows, np.bool_)
     met[np.asarray(place.drop_null())] = True
@@ -68,24 +68,13 @@ def _difference(name: str, old: pa.Table, new: pa.Table) -> Change:
 def _difference_of_groups(name: str, old: pa.Table, new: pa.Table) -> Change:
     """The difference where a key stands in several rows: all rows of a key change together."""
     key, columns = list(KEYS[name]), new.column_names
-    was, now = _texts(old, columns), _texts(new, columns)
-    known, wanted = _texts(old, key), _texts(new, key)
+    was, now = text_keys(old, columns), text_keys(new, columns)
+    known, wanted = text_keys(old, key), text_keys(new, key)
     moved = pa.concat_arrays(
         [known.filter(pc.invert(pc.is_in(was, now))), wanted.filter(pc.invert(pc.is_in(now, was)))]
     )
     removed = old.filter(pc.is_in(known, moved)).select(key).group_by(key).aggregate([])
     return Change(KEYS[name], removed, new.filter(pc.is_in(wanted, moved)))
-
-
-def _texts(table: pa.Table, columns: Sequence[str]) -> pa.Array:
-    """Some columns of each row as one text; large ones, for together they pass two gibibytes long before memory is full."""
-    texts = [table[column].cast(pa.large_string()).combine_chunks() for column in columns]
-    if len(texts) == 1:
-        return texts[0]
-    return pc.binary_join_element_wise(*texts, _BETWEEN, null_handling="replace", null_replacement=_NOTHING)
-
-
-_BETWEEN, _NOTHING = pa.scalar("\x1f", pa.large_string()), "\x00"
 
 
 def _equal_rows(one: pa.Table, other: pa.Table) -> pa.Array:

@@ -8,32 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identity.graph import Numbers
+from identity.grouped import NOTHING
 from identity.judge import judge_values
-from identity.numbering import drop_blocked, number_evidence, number_values
-from identity.tables import State
+from identity.numbering import Evidence, Values, drop_blocked, number_evidence, number_values
+from identity.tables import State, pick, text_keys
 from identity.workspace import Workspace
 
 __all__ = ["close_over", "find_known", "take_everything"]
 
 
-def take_everything(work: Workspace, before: State) -> None:
-    """For a full run: ``profile``, ``link``, ``value_state``, ``judged``, ``old_*`` and the numbered tables cover all there is."""
-    work.put(previous_value_states=before.value_states, previous_memberships=before.memberships)
-    work.put(previous_history=before.history)
-    work.view("profile", "FROM new_profile")
-    work.put(link=work.given("new_link"))
-    work.view("past_state", "FROM previous_value_states")
-    number_evidence(work)
+def take_everything(work: Workspace, before: State) -> Evidence:
+    """For a full run: the evidence, and ``value_state``, ``judged`` and ``old_*``, cover all there is."""
+    work.put(past_state=before.value_states, pairs_now=work.given("new_pair"))
+    evidence = number_evidence(work, work.given("new_profile"), work.given("new_link"))
     pa.default_memory_pool().release_unused()  # what numbering no longer needs stays with its thread otherwise
-    judge_values(work, "v", "(SELECT l.value, p.sound FROM l JOIN p ON p.no = l.profile)", "judged")
-    work.view("value_state", "FROM judged")
-    drop_blocked(work)
-    work.view("pairs_now", "FROM new_pair")
-    work.view("old_member", "SELECT profile, customer FROM previous_memberships")
-    work.view("old_history", "FROM previous_history")
+    carried = evidence.carried
+    judged = judge_values(work, evidence.values, carried.value, evidence.facts.sound[carried.profile])
+    work.put(judged=judged, value_state=judged, old_member=before.memberships, old_history=before.history)
+    return drop_blocked(evidence, judged)
 
 
 def find_known(before: State, changed: pa.Array) -> dict[str, pa.Table]:
@@ -46,41 +43,49 @@ def find_known(before: State, changed: pa.Array) -> dict[str, pa.Table]:
         ("pairs", "left", changed),
         ("pairs", "right", changed),
     )
-    only_other = other_side.filter(pc.invert(pc.is_in(other_side["left"], changed)))
-    pairs = pa.concat_tables([one_side, only_other])
+    pairs = pa.concat_tables([one_side, _without(other_side, "left", changed)])
     return {"gone_link": gone_link, "gone_profile": gone_profile, "gone_pair": pairs, "pointing": pointing}
 
 
-def close_over(work: Workspace, before: State, known: Mapping[str, pa.Table]) -> None:
-    """For an incremental run: the same tables, over all that table ``changed`` (profile) can reach.
+def close_over(
+    work: Workspace, before: State, changed: pa.Array, seeds: pa.Array, known: Mapping[str, pa.Table]
+) -> Evidence:
+    """For an incremental run: the same, over all that changed profiles can reach.
 
     The previous state is only searched (:meth:`identity.State.find`); what is found enters the workspace.
 
     Args:
-        work: with the changed evidence as ``new_profile`` and ``new_link``, and ``seed`` (profile): profiles touched in
-            another way, by a constraint for one.
+        work: with the changed evidence as ``new_profile`` and ``new_link``.
         before: the previous state.
-        known: what it knows of the changed profiles, see :func:`find_known`.
+        changed: the keys of the changed profiles.
+        seeds: profiles touched in another way, by a constraint for one.
+        known: what the state knows of the changed profiles, see :func:`find_known`.
     """
     work.put(**known)
-    _judge_touched(work, before)
-    _find_reached(work, before)
-    _load_reached(work, before)
-    work.make("value_state", "FROM judged UNION ALL FROM near_state ANTI JOIN touched USING (value)")
-    work.make(
-        "pairs_now",
-        """FROM new_pair UNION ALL
-           FROM near_pair ANTI JOIN changed ON changed.profile = near_pair."right"
-           WHERE "right" IN (FROM reached)""",
-    )
-    number_evidence(work)
-    drop_blocked(work)
+    touched = _judge_touched(work, before, changed)
+    reached = _find_reached(work, before, changed, seeds)
+    evidence = _load_reached(work, before, changed, reached)
+    near_state = _without(work.given("near_state"), "value", touched)
+    work.put(value_state=pa.concat_tables([work.given("judged"), near_state]))
+    near_pair = pick(_without(work.given("near_pair"), "right", changed), "right", reached)
+    work.put(pairs_now=pa.concat_tables([work.given("new_pair"), near_pair]))
+    return drop_blocked(evidence, work.given("value_state"))
 
 
-def _load_reached(work: Workspace, before: State) -> None:
-    """Tables ``profile`` and ``link`` as they are now, and what was known of the reached profiles."""
-    reached = work.table("FROM reached")["profile"]
-    others = work.table("FROM reached ANTI JOIN changed USING (profile)")["profile"]
+def _without(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
+    """The rows whose ``column`` is not among ``values``."""
+    return table.filter(pc.invert(pc.is_in(table[column], values))) if table.num_rows else table
+
+
+def _texts(*columns: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """All texts that stand in some columns."""
+    chunks = [chunk for one in columns for chunk in (one.chunks if isinstance(one, pa.ChunkedArray) else [one])]
+    return pc.unique(pa.chunked_array(chunks, pa.string())).drop_null()
+
+
+def _load_reached(work: Workspace, before: State, changed: pa.Array, reached: pa.Array) -> Evidence:
+    """What is said of the reached profiles now, and what was known of them."""
+    others = reached.filter(pc.invert(pc.is_in(reached, changed)))
     profiles, links, history, refusals, pairs = before.find(
         ("profiles", "profile", others),
         ("links", "profile", others),
@@ -90,68 +95,56 @@ def _load_reached(work: Workspace, before: State) -> None:
     )
     link = pa.concat_tables([work.given("new_link"), links])
     (states,) = before.find(("value_states", "value", pc.unique(link["value"])))
-    work.put(
-        profile=pa.concat_tables([work.given("new_profile"), profiles]),
-        link=link,
-        near_history=history,
-        near_refusal=refusals,
-        near_pair=pairs,
-        near_state=states,
-    )
-    work.view("old_member", "SELECT profile, customer FROM near_member")
-    work.view("old_history", "FROM near_history")
+    work.put(old_history=history, near_refusal=refusals, near_pair=pairs, near_state=states)
+    return number_evidence(work, pa.concat_tables([work.given("new_profile"), profiles]), link)
 
 
-def _judge_touched(work: Workspace, before: State) -> None:
-    """Judge again every value a changed profile carries or carried, with all who carry it.
+def _judge_touched(work: Workspace, before: State, changed: pa.Array) -> pa.Array:
+    """Judge again every value a changed profile carries or carried, with all who carry it: table ``judged``; the values' texts.
 
     Values go by their text: one that means something else in another kind is judged there too, by all its carriers.
     """
-    mine, gone, changed = work.given("new_link"), work.given("gone_link"), work.given("changed_arrow")["profile"]
-    touched = pc.unique(pa.chunked_array([*mine["value"].chunks, *gone["value"].chunks], pa.string()))
+    mine = work.given("new_link")
+    touched = _texts(mine["value"], work.given("gone_link")["value"])
     carried, states = before.find(("links", "value", touched), ("value_states", "value", touched))
-    links = pa.concat_tables([mine, carried.filter(pc.invert(pc.is_in(carried["profile"], changed.combine_chunks())))])
-    work.put(touched_link=links, touched=pa.table({"value": touched}), past_state=states)
-    _put_carriers(work, before, number_values(work, links, "touched_value"))
-    judge_values(work, "touched_value", "touched_carrier", "judged")
+    links = pa.concat_tables([mine, _without(carried, "profile", changed)])
+    work.put(touched_link=links, past_state=states)
+    values = number_values(links)
+    work.put(judged=judge_values(work, values, values.value, _sounds(work, before, links["profile"], values)))
+    return touched
 
 
-def _linking(work: Workspace) -> pa.Table:
-    """The carriers (profile) of touched values that link."""
-    links = work.given("touched_link")
-    links = links.filter(pc.equal(links["status"], "key"))
-    blocked = work.table("SELECT kind, scope, value FROM judged WHERE state = 'blocked'")
-    # The texts of blocked values are few; only links that have one are looked at as a whole.
-    doubtful = pc.is_in(links["value"], blocked["value"].combine_chunks())
-    work.put(doubtful_link=links.filter(doubtful))
-    rest = work.table(
-        "SELECT profile FROM doubtful_link ANTI JOIN (FROM judged WHERE state = 'blocked') USING (kind, scope, value)"
-    )
-    free = links.filter(pc.invert(doubtful))["profile"]
-    return pa.table({"profile": pc.unique(pa.chunked_array([*free.chunks, *rest["profile"].chunks], pa.string()))})
-
-
-def _put_carriers(work: Workspace, before: State, carriers: pa.Table) -> None:
-    """Relation ``touched_carrier`` (value, sound): of ``carriers`` (value, profile), what each is called now."""
-    profiles = carriers["profile"].combine_chunks().dictionary_encode()
-    (known,) = before.find(("profiles", "profile", profiles.dictionary))
+def _sounds(work: Workspace, before: State, profiles: pa.ChunkedArray, values: Values) -> Numbers:
+    """For each link that ``values`` numbers a code of what its profile is called now."""
+    carriers = profiles.take(pa.array(values.rows)).combine_chunks().dictionary_encode()
+    (known,) = before.find(("profiles", "profile", carriers.dictionary))
     said = pa.concat_tables([table.select(["profile", "sound"]) for table in (work.given("new_profile"), known)])
     # The first row is the one that counts: a changed profile's new name, not its old one.
-    sounds = said["sound"].take(pc.index_in(profiles.dictionary, said["profile"].combine_chunks()))
-    work.put(touched_carrier=pa.table({"value": carriers["value"], "sound": sounds.take(profiles.indices)}))
+    sounds = said["sound"].take(pc.index_in(carriers.dictionary, said["profile"].combine_chunks()))
+    codes = sounds.combine_chunks().dictionary_encode().indices.take(carriers.indices)
+    return np.asarray(codes.fill_null(NOTHING), np.int32)
 
 
-def _find_reached(work: Workspace, before: State) -> None:
-    """Relations ``reached``, all profiles of the closure, the ones that are gone among them, and ``near_member``, whose they were."""
-    work.put(linking=_linking(work))
-    work.make(
-        "source",
-        """FROM changed UNION FROM seed UNION FROM linking UNION
-           SELECT profile FROM pointing UNION
-           SELECT merged_into FROM new_profile WHERE merged_into IS NOT NULL UNION
-           SELECT "left" FROM new_pair UNION SELECT "right" FROM new_pair""",
-    )
-    (starts,) = before.find(("memberships", "profile", work.table("FROM source")["profile"]))
+def _linking(work: Workspace) -> pa.Array:
+    """The carriers of touched values that link."""
+    links, states = work.given("touched_link"), work.given("judged")
+    links = links.filter(pc.equal(links["status"], "key"))
+    blocked = states.filter(pc.equal(states["state"], "blocked"))
+    # The texts of blocked values are few; only links that have one are looked at as a whole.
+    doubtful = pc.is_in(links["value"], blocked["value"].combine_chunks())
+    rest = links.filter(doubtful)
+    key = ("kind", "scope", "value")
+    rest = rest.filter(pc.invert(pc.is_in(text_keys(rest, key), text_keys(blocked, key))))
+    return _texts(links.filter(pc.invert(doubtful))["profile"], rest["profile"])
+
+
+def _find_reached(work: Workspace, before: State, changed: pa.Array, seeds: pa.Array) -> pa.Array:
+    """All profiles of the closure, the ones that are gone among them; and table ``near_member``, whose they were."""
+    profiles, pairs = work.given("new_profile"), work.given("new_pair")
+    source = _texts(
+        changed, seeds, _linking(work), work.given("pointing")["profile"], profiles["merged_into"], pairs["left"], pairs["right"]
+    )  # fmt: skip
+    (starts,) = before.find(("memberships", "profile", source))
     (component,) = before.find(("memberships", "component", pc.unique(starts["component"])))
-    work.put(near_member=component)
-    work.make("reached", "SELECT profile FROM near_member UNION FROM changed")
+    work.put(near_member=component, old_member=component)
+    return _texts(component["profile"], changed)

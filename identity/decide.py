@@ -12,12 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from identity.graph import Numbers, bipartite_components, components, smallest_members
+from identity.carried import Carried
+from identity.graph import Numbers, components, smallest_members
+from identity.grouped import Marks
 from identity.limits import Limits
+from identity.numbering import Evidence
 from identity.probable import join_probable
-from identity.problems import Stage, solve_problems
-from identity.rules import Rules
-from identity.slots import make_slots
+from identity.problems import solve_problems
+from identity.rules import Rules, Tier
+from identity.slots import Slots, make_slots
+from identity.stages import Asserted, Shared
+from identity.ties import Probable, Ties
 from identity.workspace import Workspace
 
 __all__ = ["Decision", "decide"]
@@ -36,27 +41,32 @@ class Decision:
     components: Numbers
 
 
-def decide(work: Workspace, rules: Rules) -> Decision:
-    """Decide over the numbered evidence, ``pair`` and ``forbidden`` of the workspace.
+def decide(work: Workspace, evidence: Evidence, rules: Rules) -> Decision:
+    """Decide over the evidence, and over the tables ``wish`` and ``pairs_now`` of the workspace.
 
-    Leaves ``refused`` behind: the joins that were refused between profiles that did end up apart.
+    Leaves behind ``refused``, the joins that were refused between profiles that did end up apart; and the evidence that names,
+    events and questions are made from: ``p`` (no, profile), ``l`` (profile, value, space), ``space`` and ``v`` (no, kind, scope, value).
     """
     limits = _limits(rules)
-    _number_ties(work)
-    profiles, values = work.count("p"), work.largest("v", "no") + 1
-    joined = _arrays(work, "SELECT profile, value FROM l")
-    connected = smallest_members(_connected(work, joined, profiles, values))
-    asserted = _arrays(work, "SELECT l.profile, l.value FROM l WHERE l.space IN (SELECT no FROM space WHERE tier <= 1)")
-    accounts = smallest_members(_connected(work, asserted, profiles, values, likely=False))
-    groups = solve_problems(work, Stage.ASSERTED, np.arange(profiles, dtype=np.int32), accounts, limits)
-    make_slots(work, groups, rules.tenure_gap_days)
-    clusters = _join_slots(work, groups)
-    shared = solve_problems(work, Stage.SHARED, groups, clusters, limits)
-    final = join_probable(work, shared, rules, limits)
-    refusals = work.table("FROM refusal")
-    left, right = (refusals[side].to_numpy() for side in ("left", "right"))
-    work.put(refused=refusals.filter(pa.array(final[left] != final[right])))
-    work.drop("met", "slot", "group_name")
+    facts, carried = evidence.facts, evidence.carried
+    _show(work, evidence)
+    ties = Ties.of(evidence.profiles, evidence.merged_into, work.given("wish"))
+    probable = Probable.of(evidence.profiles, work.given("pairs_now"))
+    nodes = len(evidence.profiles), int(carried.value.max(initial=-1)) + 1
+    everything = np.ones(len(carried.value), np.bool_)
+    connected = smallest_members(_connected(carried, everything, nodes, ties, probable))
+    accounts = smallest_members(_connected(carried, carried.tier <= Tier.ASSERTED, nodes, ties))
+    groups, over = solve_problems(
+        Asserted(carried, ties), carried, ties, np.arange(nodes[0], dtype=np.int32), accounts, limits
+    )
+    slots = make_slots(carried, facts, groups, rules.tenure_gap_days)
+    clusters = _join_slots(slots, groups)
+    stage = Shared(slots, facts, carried.spaces.priority)
+    shared, doubtful = solve_problems(stage, carried, ties, groups, clusters, limits)
+    final, unlikely = join_probable(probable, carried, ties, facts, shared, rules, limits)
+    refused = pa.concat_tables([over, slots.refused, doubtful, unlikely])
+    left, right = (refused[side].to_numpy() for side in ("left", "right"))
+    work.put(refused=refused.filter(pa.array(final[left] != final[right])))
     return Decision(final, connected)
 
 
@@ -69,49 +79,36 @@ def _limits(rules: Rules) -> Limits:
     )
 
 
-def _number_ties(work: Workspace) -> None:
-    """What people, platforms and the link model say about pairs of profiles, as numbers."""
-    work.make(
-        "tie",
-        """SELECT least(a.no, b.no) AS "left", greatest(a.no, b.no) AS "right", min(pair.tier) AS tier
-           FROM pair JOIN p AS a ON a.profile = pair."left" JOIN p AS b ON b.profile = pair."right"
-           WHERE a.no <> b.no GROUP BY ALL""",
+def _show(work: Workspace, evidence: Evidence) -> None:
+    """Let SQL see the evidence."""
+    carried, values = evidence.carried, evidence.values
+    spaces = carried.spaces
+    work.put(
+        p=pa.table({"no": np.arange(len(evidence.profiles), dtype=np.int32), "profile": evidence.profiles}),
+        l=pa.table({"profile": carried.profile, "value": carried.value, "space": carried.space}),
+        space=values.spaces.append_column("tier", pa.array(spaces.tier)).append_column(
+            "priority", pa.array(spaces.priority)
+        ),
+        numbered_value=values.table,
     )
-    work.make(
-        "apart",
-        """SELECT DISTINCT least(a.no, b.no) AS "left", greatest(a.no, b.no) AS "right"
-           FROM forbidden JOIN p AS a ON a.profile = forbidden."left" JOIN p AS b ON b.profile = forbidden."right"
-           WHERE a.no <> b.no""",
-    )
-    work.make(
-        "probable",
-        """SELECT least(a.no, b.no) AS "left", greatest(a.no, b.no) AS "right", pairs_now.weight
-           FROM pairs_now JOIN p AS a ON a.profile = pairs_now."left" JOIN p AS b ON b.profile = pairs_now."right"
-           WHERE a.no <> b.no""",
-    )
-    work.run(
-        """CREATE OR REPLACE TEMP TABLE refusal
-           ("left" INTEGER, "right" INTEGER, value INTEGER, rule VARCHAR, review BOOLEAN)"""
+    work.view(
+        "v",
+        """SELECT found.no, space.kind, space.scope, found.value
+           FROM numbered_value AS found JOIN space ON space.no = found.space""",
     )
 
 
-def _arrays(work: Workspace, query: str) -> list[Numbers]:
-    table = work.table(query)
-    return [column.to_numpy().astype(np.int32, copy=False) for column in table.columns]
-
-
-def _connected(work: Workspace, links: list[Numbers], profiles: int, values: int, *, likely: bool = True) -> Numbers:
-    """Components over links, the ties that people and platforms made, and the pairs a link model found."""
-    more = ' UNION ALL SELECT "left", "right" FROM probable' if likely else ""
-    ties = _arrays(work, f'SELECT "left", "right" FROM tie{more}')
-    if not len(ties[0]):
-        return bipartite_components(links[0], links[1], profiles, values)
-    left = np.concatenate([links[0], ties[0]])
-    right = np.concatenate([links[1] + np.int32(profiles), ties[1]])
+def _connected(carried: Carried, which: Marks, nodes: tuple[int, int], *pairs: Ties | Probable) -> Numbers:
+    """Components of profiles over some links and the pairs that somebody takes for one person."""
+    profiles, values = nodes
+    left, right = carried.profile[which], carried.value[which] + np.int32(profiles)
+    if any(len(one.left) for one in pairs):
+        left = np.concatenate([left, *(one.left for one in pairs)])
+        right = np.concatenate([right, *(one.right for one in pairs)])
     return components(left, right, profiles + values)[:profiles]
 
 
-def _join_slots(work: Workspace, groups: Numbers) -> Numbers:
+def _join_slots(slots: Slots, groups: Numbers) -> Numbers:
     """Join the groups that stand in one slot of a shared value."""
-    joined, slots = _arrays(work, 'SELECT "group", slot FROM slot WHERE slot <> "group"')
-    return smallest_members(components(joined, slots, len(groups)))[groups]
+    other = slots.slot != slots.met.group
+    return smallest_members(components(slots.met.group[other], slots.slot[other], len(groups)))[groups]

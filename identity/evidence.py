@@ -22,30 +22,40 @@ __all__ = ["load_evidence", "load_kinds", "near_records", "normal_lists"]
 
 
 def load_kinds(work: Workspace, rules: Rules) -> None:
-    """Make table ``kind``: the rules' kinds, one row each."""
+    """Put table ``kind``: the rules' kinds and composites, one row each, strongest first."""
     kinds = sorted(rules.kinds, key=lambda kind: kind.priority)
-    work.put(
-        kind_arrow=pa.table(
-            {
-                "kind": [kind.name for kind in kinds],
-                "priority": pa.array([kind.priority for kind in kinds], pa.int32()),
-                "tier": pa.array([kind.tier for kind in kinds], pa.int8()),
-                "normaliser": [str(kind.normaliser) for kind in kinds],
-                "scoped": [kind.scoped for kind in kinds],
-                "per_customer": pa.array([kind.per_customer for kind in kinds], pa.int32()),
-                "max_profiles": pa.array([kind.max_profiles for kind in kinds], pa.int32()),
-                "max_names": pa.array([kind.max_names for kind in kinds], pa.int32()),
-                "account": [kind.account for kind in kinds],
-            }
-        )
-    )
-    work.make("kind", "FROM kind_arrow")
     strongest = max((kind.priority for kind in kinds), default=0) + 1
-    for place, composite in enumerate(rules.composites):
-        work.run(
-            f"""INSERT INTO kind (kind, priority, tier, scoped, max_profiles, max_names, account)
-                VALUES ('{composite}', {strongest + place}, {Tier.COMPOSITE}, false, {rules.max_composite}, 1, false)"""
-        )
+    rows = [
+        {**{name: getattr(kind, name) for name in _KINDS.names if hasattr(kind, name)}, "kind": kind.name}
+        for kind in kinds
+    ] + [
+        {
+            "kind": str(composite),
+            "priority": strongest + place,
+            "tier": Tier.COMPOSITE,
+            "scoped": False,
+            "max_profiles": rules.max_composite,
+            "max_names": 1,
+            "account": False,
+        }
+        for place, composite in enumerate(rules.composites)
+    ]
+    work.put(kind=pa.Table.from_pylist(rows, schema=_KINDS))
+
+
+_KINDS = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("priority", pa.int32()),
+        ("tier", pa.int8()),
+        ("normaliser", pa.string()),
+        ("scoped", pa.bool_()),
+        ("per_customer", pa.int32()),
+        ("max_profiles", pa.int32()),
+        ("max_names", pa.int32()),
+        ("account", pa.bool_()),
+    ]
+)
 
 
 def load_evidence(work: Workspace, profiles: pa.Table, identifiers: pa.Table, rules: Rules) -> dict[str, int]:

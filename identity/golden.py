@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from identity.slots import AUTHORISED
+from identity.carried import AUTHORISED
 from identity.tables import INSTANT, State, conform, pick
 from identity.workspace import Workspace
 

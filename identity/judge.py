@@ -6,13 +6,22 @@ fourteen profiles with nine names is a shop's, one in fourteen profiles with one
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from identity.graph import Numbers
+from identity.grouped import NOTHING, Grouped, Marks, Wide
+from identity.numbering import Values
+from identity.tables import SCHEMAS
 from identity.workspace import Workspace
 
 __all__ = ["judge_values"]
 
 
-def judge_values(work: Workspace, values: str, carriers: str, target: str) -> None:
-    """Make table ``target`` with the state of every value that is not simply one person's.
+def judge_values(work: Workspace, values: Values, value: NDArray[np.integer], sound: Numbers) -> pa.Table:
+    """The state of every value that is not simply one person's, as rows of :data:`identity.SCHEMAS` ``value_states``.
 
     States: ``blocked`` (never links; reason ``pattern``, ``listed``, ``too_many_profiles`` or ``too_many_names``) and
     ``household`` (links those who agree; reason ``several_names``).
@@ -21,34 +30,58 @@ def judge_values(work: Workspace, values: str, carriers: str, target: str) -> No
 
     Args:
         work: with tables ``kind``, ``listed_blocked``, ``listed_trusted`` and ``past_state``.
-        values: relation (no, kind, scope, value, carriers, pattern) of the values to judge.
-        carriers: relation (value, sound): for each profile that carries a value, the value's number and the sound of
-            the profile's name.
-        target: name of the table to make.
+        values: the values to judge.
+        value: for each profile that carries a value, the number of the value.
+        sound: likewise a code of the sound of the profile's name; ``NOTHING`` without a name.
     """
-    work.make(
-        "crowd",
-        f"""SELECT v.* FROM {values} AS v
-            WHERE carriers > 1 OR pattern OR (kind, value) IN (SELECT (kind, value) FROM listed_blocked)""",
+    names = _count_names(value, sound, values.table.num_rows)
+    rows = pa.array(np.flatnonzero(_doubtful(work, values, names)))
+    few = values.table.take(rows)
+    space = values.spaces.take(few["space"])
+    work.put(
+        value_count=pa.table(
+            {
+                "kind": space["kind"],
+                "scope": space["scope"],
+                "value": few["value"],
+                "pattern": few["pattern"],
+                "profiles": few["carriers"].cast(pa.int32()),
+                "names": pa.array(names).take(rows).cast(pa.int32()),
+            }
+        )
     )
-    # Counting distinct texts is dear, and nearly all values know one name: only the others are counted.
-    work.make(
-        "crowd_name",
-        f"""SELECT carrier.value AS no, min(carrier.sound) AS first, max(carrier.sound) AS last
-            FROM {carriers} AS carrier SEMI JOIN crowd ON crowd.no = carrier.value GROUP BY carrier.value""",
-    )
-    work.make(
-        "value_count",
-        f"""SELECT crowd.kind, crowd.scope, crowd.value, crowd.pattern, crowd.carriers::INTEGER AS profiles,
-                   coalesce(several.names, (crowd_name.first IS NOT NULL)::INTEGER)::INTEGER AS names
-            FROM crowd LEFT JOIN crowd_name USING (no)
-            LEFT JOIN (SELECT carrier.value AS no, count(DISTINCT carrier.sound) AS names
-                       FROM {carriers} AS carrier
-                       SEMI JOIN (FROM crowd_name WHERE first <> last) AS differing ON differing.no = carrier.value
-                       GROUP BY carrier.value) AS several USING (no)""",
-    )
-    work.make(target, _STATES)
-    work.run("DROP TABLE crowd; DROP TABLE crowd_name; DROP TABLE value_count")
+    judged = work.table(_STATES, SCHEMAS["value_states"])
+    work.forget("value_count")
+    return judged
+
+
+def _count_names(value: NDArray[np.integer], sound: Numbers, count: int) -> Wide:
+    """For each value how many names its carriers have.
+
+    Counting what is distinct is dear, and nearly all values know one name: only the others are counted.
+    """
+    named = sound != NOTHING
+    value, sound = value[named], sound[named]
+    last, first = np.full(count, NOTHING, sound.dtype), np.full(count, np.iinfo(sound.dtype).max)
+    np.maximum.at(last, value, sound)
+    np.minimum.at(first, value, sound)
+    names: Wide = np.asarray(last != NOTHING, np.int64)
+    several = np.flatnonzero((first < last)[value])
+    carried = Grouped(value[several])
+    names[value[several[carried.heads]]] = carried.distinct(sound[several])
+    return names
+
+
+def _doubtful(work: Workspace, values: Values, names: Wide) -> Marks:
+    """The values that may have a state: judging the others would find nothing."""
+    kinds, table = work.given("kind"), values.table
+    most = kinds["max_profiles"].take(pc.index_in(values.spaces["kind"], kinds["kind"].combine_chunks()))
+    unlimited = np.iinfo(np.int64).max
+    many = np.asarray(most.cast(pa.int64()).fill_null(unlimited))[np.asarray(table["space"])]
+    marks = (names > 1) | np.asarray(table["pattern"], np.bool_) | (np.asarray(table["carriers"]) > many)
+    known = [work.table(f"SELECT value FROM {name}")["value"] for name in ("listed_blocked", "past_state")]
+    texts = pc.unique(pa.chunked_array([chunk for column in known for chunk in column.chunks], pa.string()))
+    return np.asarray(marks | np.asarray(pc.is_in(table["value"], texts), np.bool_))
 
 
 def _limit(column: str, reason: str) -> str:

@@ -1,22 +1,25 @@
-"""Evidence as numbers: profiles, values and who carries what, so that decisions join integers instead of texts.
+"""Numbers in place of texts: profiles, values and the spaces in which values mean the same.
 
-Texts are made numbers by Arrow's dictionaries, one pass per column: a join on the texts would hash them again, with all the
-tables it joins in memory.
+Texts are compared once, here; whatever decides works on numbers. The numbers live for one run.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from identity.carried import Carried, Facts, Spaces
+from identity.graph import Numbers
+from identity.grouped import NOTHING
+from identity.tables import text_keys
 from identity.workspace import Workspace
 
-__all__ = ["drop_blocked", "number_evidence", "number_values"]
+__all__ = ["Evidence", "Values", "drop_blocked", "number_evidence", "number_values"]
 
 COUNTED = pa.array(["key", "blocked"])
 """Statuses of links whose value could link, or could if it were not blocked."""
@@ -25,7 +28,7 @@ _Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Numbered:
+class Values:
     """Links whose value could link, by numbers.
 
     Attributes:
@@ -33,77 +36,76 @@ class _Numbered:
         space: for each the number of its kind and scope.
         value: for each the number of its value.
         spaces: (no, kind, scope).
-        values: (no, space, value, carriers, pattern).
+        table: (no, space, value, carriers, pattern); ``carriers`` counts links, ``pattern`` says that a rule blocks its like.
     """
 
     rows: _Codes
     space: _Codes
     value: _Codes
     spaces: pa.Table
-    values: pa.Table
+    table: pa.Table
 
 
-def number_evidence(work: Workspace) -> None:
-    """Make the numbered tables from ``profile``, ``kind`` and the links that were put as ``link``.
+@dataclass(frozen=True)
+class Evidence:
+    """What a decision is made from.
 
-    ``p`` (no, profile, …): profiles, numbered from 0 in the order of their keys; ``numbered_profile``: these, in that order.
-    ``space`` (no, kind, scope, tier, priority, per_customer, account): where values mean the same.
-    ``v`` (no, kind, scope, value, carriers, pattern): values that could link.
-    ``l`` (profile, value, space, assurance, first_seen, last_seen): who carries what.
+    Attributes:
+        profiles: the keys, by number; these rise with the keys.
+        facts: what the profiles say.
+        merged_into: for each profile the one that its platform merged it into; ``NOTHING`` for none.
+        carried: who carries what.
+        values: what the numbers of values mean.
     """
-    links = work.given("link")
-    # Arrow numbers the values while the database numbers the profiles.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        counting = pool.submit(_numbered, links)
-        work.make("p", _PROFILES)
-        keys = work.table("SELECT profile FROM p ORDER BY no")["profile"].combine_chunks()
-        carrier = pc.index_in(links["profile"], keys)
-    work.put(numbered_profile=pa.table({"profile": keys}))
-    numbered = counting.result()
-    _keep_values(work, numbered, "v")
-    work.make(
-        "space",
-        """SELECT spaces.*, kind.tier, kind.priority, kind.per_customer, kind.account
-           FROM v_spaces AS spaces JOIN kind USING (kind)""",
-    )
-    carried = {
-        "profile": carrier.take(pa.array(numbered.rows)),
-        "value": pa.array(numbered.value.astype(np.int32)),
-        "space": pa.array(numbered.space.astype(np.int32)),
-        **{name: links[name].take(pa.array(numbered.rows)) for name in ("assurance", "first_seen", "last_seen")},
-    }
-    work.put(carried_arrow=pa.table(carried))
-    # A link of a profile that is not among the given ones carries nothing.
-    work.make("l", "FROM carried_arrow WHERE profile IS NOT NULL")
-    work.forget("carried_arrow")
+
+    profiles: pa.Array
+    facts: Facts
+    merged_into: Numbers
+    carried: Carried
+    values: Values
 
 
-_PROFILES = """
-    SELECT (row_number() OVER (ORDER BY profile) - 1)::INTEGER AS no, profile, sound, surname, name_kind,
-           coalesce(gender, title_gender) AS gender,
-           CASE WHEN birthday_rank >= 4 AND NOT lunar AND birthday[1] <> '-' THEN birthday END AS birthday,
-           CASE WHEN NOT lunar THEN birthday END AS born
-    FROM profile"""
-
-
-def number_values(work: Workspace, links: pa.Table, target: str) -> pa.Table:
-    """Number the values of some links.
+def number_evidence(work: Workspace, profiles: pa.Table, links: pa.Table) -> Evidence:
+    """Number profiles and what they carry.
 
     Args:
-        work: gets relation ``target``, as ``v`` of :func:`number_evidence`.
-        links: rows of :data:`identity.SCHEMAS` ``links``.
-        target: what the relation is to be called.
-
-    Returns:
-        For each link whose value could link its ``value``, by number, and its ``profile``.
+        work: with the Arrow table ``kind``.
+        profiles: rows of :data:`identity.SCHEMAS` ``profiles``, each profile once.
+        links: rows of ``links``; one of a profile that is not among the given ones carries nothing.
     """
-    numbered = _numbered(links)
-    _keep_values(work, numbered, target)
-    profiles = links["profile"].take(pa.array(numbered.rows))
-    return pa.table({"value": pa.array(numbered.value), "profile": profiles})
+    # The values are numbered beside the profiles: each has a core.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        counting = pool.submit(number_values, links)
+        keys = profiles["profile"].combine_chunks()
+        order = pc.array_sort_indices(keys)
+        keys = keys.take(order)
+        facts = Facts.of(profiles, np.asarray(order))
+        carrier = pc.index_in(links["profile"], keys)
+    values = counting.result()
+    known = np.asarray(carrier.is_valid())[values.rows]
+    rows = pa.array(values.rows[known])
+    carried = Carried.of(
+        profile=np.asarray(carrier.take(rows), np.int32),
+        value=values.value[known].astype(np.int32),
+        space=values.space[known].astype(np.int32),
+        links=links.select(["assurance", "first_seen", "last_seen"]).take(rows),
+        spaces=Spaces.of(values.spaces, work.given("kind")),
+    )
+    return Evidence(keys, facts, _merged_into(profiles, keys), carried, values)
 
 
-def _numbered(links: pa.Table) -> _Numbered:
+def _merged_into(profiles: pa.Table, keys: pa.Array) -> Numbers:
+    merged = profiles.filter(profiles["merged_into"].is_valid())
+    into = np.full(len(keys), NOTHING, np.int32)
+    if merged.num_rows:
+        into[np.asarray(pc.index_in(merged["profile"], keys))] = pc.index_in(merged["merged_into"], keys).fill_null(
+            NOTHING
+        )
+    return into
+
+
+def number_values(links: pa.Table) -> Values:
+    """Number the values of links, rows of :data:`identity.SCHEMAS` ``links``."""
     (kind, kinds), (scope, scopes), (value, texts) = (_codes(links[name]) for name in ("kind", "scope", "value"))
     rows = np.flatnonzero(pc.is_in(links["status"], COUNTED))
     space, spaces = _distinct(kind[rows] * len(scopes) + scope[rows])
@@ -111,7 +113,7 @@ def _numbered(links: pa.Table) -> _Numbered:
     of_space, of_text = np.divmod(pairs, max(len(texts), 1))
     of_kind, of_scope = np.divmod(spaces, max(len(scopes), 1))
     blocked = np.asarray(pc.equal(links["status"], "blocked"))[rows]
-    return _Numbered(
+    return Values(
         rows=rows,
         space=space,
         value=number,
@@ -122,7 +124,7 @@ def _numbered(links: pa.Table) -> _Numbered:
                 "scope": scopes.take(pa.array(of_scope)),
             }
         ),
-        values=pa.table(
+        table=pa.table(
             {
                 "no": pa.array(np.arange(len(pairs), dtype=np.int32)),
                 "space": pa.array(of_space.astype(np.int32)),
@@ -136,9 +138,12 @@ def _numbered(links: pa.Table) -> _Numbered:
 
 def _codes(column: pa.ChunkedArray) -> tuple[_Codes, pa.Array]:
     """A column's texts by number, and the texts; all chunks share them."""
-    encoded = column.dictionary_encode().unify_dictionaries()
+    encoded = column.dictionary_encode()
     if not encoded.num_chunks:
         return np.zeros(0, np.int64), pa.array([], pa.string())
+    # Arrow numbers the chunks of one column alike; to make their dictionaries one again takes eight times as long.
+    if not all(chunk.dictionary.equals(encoded.chunk(0).dictionary) for chunk in encoded.chunks):
+        encoded = encoded.unify_dictionaries()
     numbers = np.concatenate([np.asarray(chunk.indices) for chunk in encoded.chunks])
     return numbers.astype(np.int64), encoded.chunk(0).dictionary
 
@@ -149,27 +154,25 @@ def _distinct(codes: _Codes) -> tuple[_Codes, _Codes]:
     return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_numpy()
 
 
-def _keep_values(work: Workspace, numbered: _Numbered, target: str) -> None:
-    """The texts stay where Arrow has them: no table of the database repeats them."""
-    work.put(**{f"{target}_spaces": numbered.spaces, f"{target}_arrow": numbered.values})
-    work.view(
-        target,
-        f"""SELECT found.no, spaces.kind, spaces.scope, found.value, found.carriers, found.pattern
-            FROM {target}_arrow AS found JOIN {target}_spaces AS spaces ON spaces.no = found.space""",
+def drop_blocked(evidence: Evidence, states: pa.Table) -> Evidence:
+    """The evidence without the links whose value some states block.
+
+    Args:
+        evidence: as it was numbered.
+        states: rows of :data:`identity.SCHEMAS` ``value_states``.
+    """
+    values, carried = evidence.values, evidence.carried
+    blocked = states.filter(pc.equal(states["state"], "blocked"))
+    doubtful = values.table.filter(pc.is_in(values.table["value"], blocked["value"].combine_chunks()))
+    named = doubtful.append_column("kind", values.spaces["kind"].take(doubtful["space"])).append_column(
+        "scope", values.spaces["scope"].take(doubtful["space"])
     )
+    numbers = doubtful["no"].filter(pc.is_in(text_keys(named, _VALUE), text_keys(blocked, _VALUE)))
+    if not len(numbers):
+        return evidence
+    free = np.ones(values.table.num_rows, np.bool_)
+    free[np.asarray(numbers)] = False
+    return replace(evidence, carried=carried.where(free[carried.value]))
 
 
-def drop_blocked(work: Workspace) -> None:
-    """Take the values that ``value_state`` blocks out of ``v`` and ``l``."""
-    values = work.given("v_arrow")
-    texts = work.table("SELECT value FROM value_state WHERE state = 'blocked'")["value"].combine_chunks()
-    work.put(v_doubtful=values.filter(pc.is_in(values["value"], texts)))
-    blocked = work.table(
-        """SELECT found.no FROM v_doubtful AS found JOIN v_spaces AS spaces ON spaces.no = found.space
-           SEMI JOIN (FROM value_state WHERE state = 'blocked') AS state
-           ON state.kind = spaces.kind AND state.scope = spaces.scope AND state.value = found.value"""
-    )["no"]
-    if len(blocked):
-        work.put(blocked_no=pa.table({"no": blocked}))
-        work.put(v_arrow=values.filter(pc.invert(pc.is_in(values["no"], blocked.combine_chunks()))))
-        work.run("DELETE FROM l WHERE value IN (FROM blocked_no)")
+_VALUE = ("kind", "scope", "value")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from identity.questions import refused_rows
-from identity.tables import INSTANT, SCHEMAS, State
+from identity.tables import INSTANT, SCHEMAS, State, pick
 from identity.workspace import Workspace
 
 __all__ = ["new_rows", "old_rows"]
@@ -25,36 +26,42 @@ def new_rows(work: Workspace, before: State, at: dt.datetime, *, whole: bool) ->
     """
     work.put(moment=pa.table({"at": pa.array([at], INSTANT)}))
     queries = {
-        "value_states": "FROM judged",
         "customers": _customers(before, whole=whole),
         "history": _history(whole=whole),
         "refusals": refused_rows(work, before, whole=whole),
-        "pairs": f"SELECT pairs_now.* FROM pairs_now {_PAIR_CHANGED if not whole else ''}",
     }
-    given = {"profiles": "new_profile", "links": "new_link", "memberships": "new_member"}
+    given = {"profiles": "new_profile", "links": "new_link", "value_states": "judged", "memberships": "new_member"}
+    pairs = work.given("pairs_now")
     return {
         **{name: work.given(table) for name, table in given.items()},
         **{name: work.table(query, SCHEMAS[name]) for name, query in queries.items()},
+        "pairs": pairs if whole else pairs.filter(_touches(pairs, work.given("changed")["profile"])),
     }
 
 
-_PAIR_CHANGED = 'WHERE "left" IN (FROM changed) OR "right" IN (FROM changed)'
+def _touches(pairs: pa.Table, changed: pa.ChunkedArray) -> pa.ChunkedArray:
+    left, right = (pc.is_in(pairs[side], changed.combine_chunks()) for side in ("left", "right"))
+    return pc.or_(left, right)
 
 
 def old_rows(work: Workspace, before: State) -> dict[str, pa.Table]:
     """The previous state's rows for what an incremental run looked at; needs the tables of its closure."""
-    queries = {
-        "profiles": "FROM gone_profile",
-        "links": "FROM gone_link",
-        "value_states": "FROM past_state",
-        "memberships": "FROM near_member",
-        "customers": "SELECT old.* FROM old_customer AS old WHERE customer IN (SELECT customer FROM named UNION SELECT customer FROM fate)",
-        "history": "FROM near_history WHERE false",
-        "refusals": "FROM near_refusal",
-        "pairs": "FROM gone_pair",
+    given = {
+        "profiles": "gone_profile",
+        "links": "gone_link",
+        "value_states": "past_state",
+        "memberships": "near_member",
+        "refusals": "near_refusal",
+        "pairs": "gone_pair",
     }
-    found = {name: work.table(query, SCHEMAS[name]) for name, query in queries.items()}
-    return {**found, "constraints": before.constraints}
+    customers = work.given("old_customer")
+    concerned = work.table("SELECT customer FROM named UNION SELECT customer FROM fate")["customer"]
+    return {
+        **{name: work.given(table) for name, table in given.items()},
+        "customers": pick(customers, "customer", concerned),
+        "history": before.history.slice(0, 0),
+        "constraints": before.constraints,
+    }
 
 
 def _customers(before: State, *, whole: bool) -> str:
@@ -77,5 +84,5 @@ def _customers(before: State, *, whole: bool) -> str:
 
 
 def _history(*, whole: bool) -> str:
-    past = "FROM previous_history UNION ALL" if whole else ""
+    past = "FROM old_history UNION ALL" if whole else ""
     return f"""{past} SELECT profile, "from" AS customer, moment.at FROM move, moment WHERE "from" IS NOT NULL"""

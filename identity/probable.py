@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from identity.carried import Carried, Facts, days
 from identity.graph import Numbers, components
+from identity.grouped import NOTHING, Grouped, Marks
 from identity.likely.grouping import AverageLink, Edges
 from identity.limits import Held, Limits, merged
+from identity.refusals import refusals
 from identity.rules import Rules
-from identity.workspace import Workspace
+from identity.ties import Probable, Ties
 
 __all__ = ["join_probable"]
 
@@ -36,38 +39,46 @@ class _Facts:
     apart: set[int] = field(default_factory=set)
 
 
-def join_probable(work: Workspace, clusters: Numbers, rules: Rules, limits: Limits) -> Numbers:
-    """Join the clusters that the pairs of table ``probable`` ("left", "right", weight) take for one person.
+def join_probable(
+    probable: Probable, carried: Carried, ties: Ties, facts: Facts, clusters: Numbers, rules: Rules, limits: Limits
+) -> tuple[Numbers, pa.Table]:
+    """Join the clusters that pairs of profiles are probably one person of.
 
     Args:
-        work: with ``p``, ``l``, ``space``, ``apart`` and ``probable``; refusals are added to ``refusal``.
+        probable: the pairs a model found.
+        carried: who carries what.
+        ties: what people said.
+        facts: what profiles say.
         clusters: for each profile its cluster so far.
         rules: thresholds.
         limits: what keeps groups apart.
 
     Returns:
-        For each profile its cluster, named by the smallest profile in it.
+        For each profile its cluster, named by the smallest profile in it; and the joins that were refused.
     """
-    if not work.count("probable"):
-        return clusters
-    work.put(clusters_arrow=pa.table({"profile": np.arange(len(clusters), dtype=np.int32), "cluster": clusters}))
-    work.make("settled", "FROM clusters_arrow")
-    rows = work.connection.execute(
-        """SELECT least(a.cluster, b.cluster) AS one, greatest(a.cluster, b.cluster) AS other, avg(weight) AS weight
-           FROM probable JOIN settled AS a ON a.profile = probable."left" JOIN settled AS b ON b.profile = probable."right"
-           WHERE a.cluster <> b.cluster GROUP BY ALL ORDER BY ALL"""
-    ).fetchall()
-    if not rows:
-        return clusters
-    edges: Edges = {(one, other): weight for one, other, weight in rows}
-    judge = _Judge(_facts(work, edges), limits)
+    edges = _edges(probable, clusters)
+    if not edges:
+        return clusters, refusals([], [], [], [])
+    judge = _Judge(
+        _facts(carried, ties, facts, clusters, sorted({cluster for pair in edges for cluster in pair})), limits
+    )
     target = np.arange(len(clusters), dtype=np.int32)
     for members, own in _parts(edges, len(clusters)):
         link = AverageLink(members, own, judge.objection, join_above=rules.likely_join, unscored=UNSCORED)
         for member, group in link.groups().items():
             target[member] = group
-    _refuse(work, edges, target, judge, rules)
-    return target[clusters]
+    return target[clusters], _refused(edges, target, judge, rules)
+
+
+def _edges(probable: Probable, clusters: Numbers) -> Edges:
+    """The mean weight of the pairs between two clusters, by these."""
+    one, other = clusters[probable.left], clusters[probable.right]
+    apart = one != other
+    one, other = np.minimum(one, other)[apart], np.maximum(one, other)[apart]
+    pairs = Grouped(one, other)
+    weight = pairs.total(probable.weight[apart]) / pairs.sizes()
+    heads = pairs.heads
+    return dict(zip(zip(one[heads].tolist(), other[heads].tolist(), strict=True), weight.tolist(), strict=True))
 
 
 def _parts(edges: Edges, nodes: int) -> list[tuple[list[int], Edges]]:
@@ -139,42 +150,49 @@ def _one_slip(one: str, other: str) -> bool:
     return short[same + (len(short) == len(long)) :] == long[same + 1 :]
 
 
-def _facts(work: Workspace, edges: Edges) -> dict[int, _Facts]:
-    wanted = sorted({cluster for pair in edges for cluster in pair})
-    work.put(wanted_arrow=pa.table({"cluster": pa.array(wanted, pa.int32())}))
-    work.make("near", "SELECT settled.* FROM settled SEMI JOIN wanted_arrow USING (cluster)")
-    facts = {cluster: _Facts() for cluster in wanted}
-    run = work.connection.execute
-    for cluster, size, surnames, sounds, birthdays in run(
-        """SELECT near.cluster, count(*), list(DISTINCT p.surname) FILTER (p.surname IS NOT NULL),
-                  list(DISTINCT p.sound) FILTER (p.sound IS NOT NULL),
-                  list(DISTINCT p.birthday) FILTER (p.birthday IS NOT NULL)
-           FROM near JOIN p ON p.no = near.profile GROUP BY near.cluster"""
-    ).fetchall():
-        facts[cluster].size = size
-        facts[cluster].surnames = set(surnames or ())
-        facts[cluster].sounds = set(sounds or ())
-        facts[cluster].birthdays = set(birthdays or ())
-    for cluster, kind, scope, value, limited, day in run(
-        """SELECT near.cluster, space.kind, space.scope, l.value, space.per_customer IS NOT NULL,
-                  epoch(min(l.first_seen))::BIGINT // 86400
-           FROM near JOIN l ON l.profile = near.profile JOIN space ON space.no = l.space
-           WHERE space.tier < 3 AND (space.account OR space.tier = 2 OR space.per_customer IS NOT NULL) GROUP BY ALL"""
-    ).fetchall():
-        if limited:
-            held = facts[cluster].limited.get((kind, scope), {})
-            facts[cluster].limited[kind, scope] = merged(held, {value: day})
-        facts[cluster].carries.add((kind, scope))
-    for one, other in run(
-        """SELECT a.cluster, b.cluster FROM apart JOIN near AS a ON a.profile = apart."left"
-           JOIN near AS b ON b.profile = apart."right" """
-    ).fetchall():
-        facts[one].apart.add(other)
-        facts[other].apart.add(one)
-    return facts
+def _facts(carried: Carried, ties: Ties, facts: Facts, clusters: Numbers, wanted: list[int]) -> dict[int, _Facts]:
+    near = np.zeros(len(clusters), np.bool_)
+    near[wanted] = True
+    near = near[clusters]
+    sizes = np.bincount(clusters, minlength=len(clusters))
+    found = {cluster: _Facts(size=int(sizes[cluster])) for cluster in wanted}
+    for codes, texts, name in (
+        (facts.surname, facts.surnames, "surnames"),
+        (facts.sound, facts.sounds, "sounds"),
+        (facts.birthday, facts.birthdays, "birthdays"),
+    ):
+        rows = np.flatnonzero(near & (codes != NOTHING))
+        heads = rows[Grouped(clusters[rows], codes[rows]).heads]
+        said = texts.take(pa.array(codes[heads])).to_pylist()
+        for cluster, text in zip(clusters[heads].tolist(), said, strict=True):
+            getattr(found[cluster], name).add(text)
+    _add_carried(found, carried, clusters, near)
+    both = near[ties.apart_left] & near[ties.apart_right]
+    for one, other in zip(
+        clusters[ties.apart_left[both]].tolist(), clusters[ties.apart_right[both]].tolist(), strict=True
+    ):
+        found[one].apart.add(other)
+        found[other].apart.add(one)
+    return found
 
 
-def _refuse(work: Workspace, edges: Edges, target: Numbers, judge: _Judge, rules: Rules) -> None:
+def _add_carried(found: dict[int, _Facts], carried: Carried, clusters: Numbers, near: Marks) -> None:
+    """Which identifiers clusters have: those of limited kinds by value, with the day each was first seen."""
+    spaces = carried.spaces
+    rows = np.flatnonzero(spaces.telling[carried.space] & near[carried.profile])
+    cluster, space, value = clusters[carried.profile[rows]], carried.space[rows], carried.value[rows]
+    held = Grouped(cluster, space, value)
+    heads, first = held.heads, days(held.smallest(carried.first_seen[rows]))
+    for one, where, what, day in zip(
+        cluster[heads].tolist(), space[heads].tolist(), value[heads].tolist(), first, strict=True
+    ):
+        name = spaces.names[where]
+        if spaces.per_customer[where] != NOTHING:
+            found[one].limited[name] = merged(found[one].limited.get(name, {}), {what: day})
+        found[one].carries.add(name)
+
+
+def _refused(edges: Edges, target: Numbers, judge: _Judge, rules: Rules) -> pa.Table:
     """What was likely enough to look at and did not join: a person decides, unless something forbids it."""
     members: dict[int, list[int]] = {}
     for cluster in sorted({cluster for pair in edges for cluster in pair}):
@@ -185,15 +203,5 @@ def _refuse(work: Workspace, edges: Edges, target: Numbers, judge: _Judge, rules
             continue
         rule = judge.objection(members[int(target[one])], members[int(target[other])]) or "likely"
         asks = rule in {"likely", "late_bridge", "too_large"} or (rule == "contradicted" and weight > rules.likely_join)
-        rows.append((one, other, -1, rule, asks))
-    table = pa.table(
-        {
-            "left": pa.array([row[0] for row in rows], pa.int32()),
-            "right": pa.array([row[1] for row in rows], pa.int32()),
-            "value": pa.array([row[2] for row in rows], pa.int32()),
-            "rule": pa.array([row[3] for row in rows], pa.string()),
-            "review": pa.array([row[4] for row in rows], pa.bool_()),
-        }
-    )
-    work.put(unlikely_arrow=table)
-    work.run("INSERT INTO refusal FROM unlikely_arrow")
+        rows.append((one, other, NOTHING, rule, asks))
+    return refusals(*([row[place] for row in rows] for place in range(5)))

@@ -2,198 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from enum import StrEnum
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from identity.agglomerate import Bond, Refusal, Unit, agglomerate
+from identity.carried import Carried, days
 from identity.graph import Numbers
+from identity.grouped import NOTHING, Grouped, Marks
 from identity.limits import Limits
-from identity.workspace import Workspace
+from identity.refusals import refusals
+from identity.stages import Joined, Stage
+from identity.ties import Ties
 
-__all__ = ["Stage", "solve_problems"]
-
-_Rows = list[tuple[Any, ...]]
+__all__ = ["solve_problems"]
 
 REVIEWED = frozenset({"too_large", "late_bridge"})
 """Refusals a person should look at: the evidence is good, but joining would be a big step."""
 
 
-class Stage(StrEnum):
-    """Which pass is checked."""
-
-    ASSERTED = "asserted"
-    """Profiles joined by what systems assert: only limits and cannot-links count against it."""
-    SHARED = "shared"
-    """Groups joined by what people share: names, birthdays and sizes count as well."""
-
-
-def solve_problems(work: Workspace, stage: Stage, units: Numbers, clusters: Numbers, limits: Limits) -> Numbers:
+def solve_problems(
+    stage: Stage, carried: Carried, ties: Ties, units: Numbers, clusters: Numbers, limits: Limits
+) -> tuple[Numbers, pa.Table]:
     """Take the clusters apart that break a rule.
 
     Args:
-        work: with ``p``, ``v``, ``l``, ``space``, ``tie``, ``apart``; for the shared stage ``slot`` and ``group_name``. The refusals
-            are added to ``refusal``.
-        stage: which rules count.
+        stage: which rules count, and what bonds.
+        carried: who carries what.
+        ties: what people said.
         units: for each profile the unit it belongs to, which stays whole.
         clusters: for each profile the cluster its unit was joined into.
         limits: the numbers of the rules.
 
     Returns:
-        For each profile its cluster, named by the smallest profile in it.
+        For each profile its cluster, named by the smallest profile in it; and the joins that were refused.
     """
     numbers = np.arange(len(units), dtype=np.int32)
     # Only where several units were joined can a join be wrong.
-    joined = np.bincount(clusters[units == numbers], minlength=len(units))[clusters] > 1
-    if not joined.any():
-        return clusters
-    suspects = {"profile": numbers[joined], "unit": units[joined], "cluster": clusters[joined]}
-    work.put(units_arrow=pa.table(suspects))
-    work.make("member", "FROM units_arrow")
-    _find_problems(work, stage, limits)
-    if not work.count("problem"):
-        return clusters
-    _make_bonds(work, stage)
-    target = np.arange(len(units), dtype=np.int32)
-    refusals: list[Refusal] = []
+    several = np.bincount(clusters[units == numbers], minlength=len(units))[clusters] > 1
+    joined = Joined(units, clusters, several)
     broken = np.zeros(len(units), np.bool_)
-    for cluster, members, bonds in _problems(work, stage):
+    for found in (_over_limit(carried, joined), _kept_apart(ties, joined), stage.problems(joined, limits)):
+        broken[found] = True
+    if not broken.any():
+        return clusters, refusals([], [], [], [])
+    target = numbers.copy()
+    refused: list[Refusal] = []
+    for members, bonds in _problems(stage, carried, ties, joined, broken):
         verdict = agglomerate(members, bonds, limits)
-        broken[cluster] = True
         for key, group in verdict.groups.items():
             target[key] = group
-        refusals.extend(verdict.refusals)
-    _keep(work, refusals)
-    return np.where(broken[clusters], target[units], clusters).astype(np.int32)
+        refused.extend(verdict.refusals)
+    return np.where(broken[clusters], target[units], clusters).astype(np.int32), _table(refused)
 
 
-def _find_problems(work: Workspace, stage: Stage, limits: Limits) -> None:
-    work.view(
-        "limit_held",
-        """SELECT member.cluster, member.unit, l.space, l.value, l.first_seen, space.per_customer
-           FROM l JOIN space ON space.no = l.space AND space.per_customer IS NOT NULL
-           JOIN member ON member.profile = l.profile""",
-    )
+def _over_limit(carried: Carried, joined: Joined) -> Numbers:
+    """Clusters that hold more values of a kind than one customer may."""
+    limited = carried.spaces.per_customer != NOTHING
+    rows = np.flatnonzero(limited[carried.space] & joined.joined[carried.profile])
+    held = Grouped(joined.clusters[carried.profile[rows]], carried.space[rows])
     # Counting distinct values is dear: first those are left out that have few enough whatever they are.
-    work.make("crowded", "SELECT cluster FROM limit_held GROUP BY cluster, space HAVING count(*) > min(per_customer)")
-    problems = [
-        """SELECT cluster FROM limit_held SEMI JOIN crowded USING (cluster) GROUP BY cluster, space
-           HAVING count(DISTINCT value) > min(per_customer) AND count(DISTINCT unit) > 1""",
-        """SELECT a.cluster FROM apart JOIN member AS a ON a.profile = apart."left" JOIN member AS b ON b.profile = apart."right"
-           WHERE a.cluster = b.cluster AND a.unit <> b.unit""",
-    ]
-    if stage is Stage.SHARED:
-        problems.append(
-            f"""SELECT member.cluster FROM group_name JOIN member ON member.profile = group_name."group"
-                GROUP BY member.cluster HAVING count(*) > 1 AND (min(sound) <> max(sound) OR min(birthday) <> max(birthday)
-                  OR sum(size) >= {min(2 * limits.late_bridge, limits.max_customer + 1)})"""
-        )
-    work.make("problem", " UNION ".join(problems))
+    most = carried.spaces.per_customer[carried.space[rows[held.heads]]]
+    rows = rows[(held.sizes() > most)[held.of]]
+    profile, space = carried.profile[rows], carried.space[rows]
+    held = Grouped(joined.clusters[profile], space)
+    most = carried.spaces.per_customer[space[held.heads]]
+    over = (held.distinct(carried.value[rows]) > most) & held.differ(joined.units[profile])
+    return joined.clusters[profile[held.heads[over]]]
 
 
-def _make_bonds(work: Workspace, stage: Stage) -> None:
-    if stage is Stage.ASSERTED:
-        work.make(
-            "bond",
-            """WITH held AS (
-                   SELECT member.cluster, l.value, member.unit, l.assurance, space.tier, space.priority
-                   FROM l JOIN space ON space.no = l.space JOIN member ON member.profile = l.profile
-                   SEMI JOIN problem USING (cluster) WHERE space.tier <= 1
-               )
-               SELECT a.cluster, a.tier, a.priority, 5 - least(a.assurance, b.assurance) AS doubt, a.unit AS "left",
-                      b.unit AS "right", a.value
-               FROM held AS a JOIN held AS b ON a.value = b.value AND a.unit < b.unit
-               UNION ALL
-               SELECT member.cluster, tie.tier, 0, 0, tie."left", tie."right", -1
-               FROM tie JOIN member ON member.profile = tie."left" SEMI JOIN problem USING (cluster)""",
-        )
-        return
-    work.make(
-        "bond",
-        """WITH held AS (
-               SELECT member.cluster, slot.value, slot.slot, slot."group" AS unit, met.assurance, met.tier, kind.priority
-               FROM slot JOIN met USING (value, "group") JOIN v ON v.no = slot.value JOIN kind USING (kind)
-               JOIN member ON member.profile = slot."group" SEMI JOIN problem USING (cluster)
-           )
-           SELECT a.cluster, a.tier, a.priority, 5 - least(a.assurance, b.assurance) AS doubt, a.unit AS "left",
-                  b.unit AS "right", a.value
-           FROM held AS a JOIN held AS b ON a.value = b.value AND a.slot = b.slot AND a.unit < b.unit""",
+def _kept_apart(ties: Ties, joined: Joined) -> Numbers:
+    """Clusters with units of which people said that they are not one."""
+    left, right = ties.apart_left, ties.apart_right
+    clusters, units = joined.clusters, joined.units
+    return np.asarray(clusters[left[(clusters[left] == clusters[right]) & (units[left] != units[right])]])
+
+
+def _problems(
+    stage: Stage, carried: Carried, ties: Ties, joined: Joined, broken: Marks
+) -> Iterator[tuple[list[Unit], list[Bond]]]:
+    """Every broken cluster with its units and bonds."""
+    bonds: dict[int, list[Bond]] = {}
+    for cluster, *bond in zip(*(column.tolist() for column in stage.bonds(joined, broken).columns()), strict=True):
+        bonds.setdefault(cluster, []).append(Bond(*bond))
+    limited, apart = _limited(carried, joined, broken), _apart(ties, joined, broken)
+    members: dict[int, list[Unit]] = {}
+    heads = joined.heads[broken[joined.clusters[joined.heads]]]
+    for cluster, key in zip(joined.clusters[heads].tolist(), heads.tolist(), strict=True):
+        unit = stage.unit(key, limited=limited.get(key, {}), apart_from=frozenset(apart.get(key, ())))
+        members.setdefault(cluster, []).append(unit)
+    for cluster, units in members.items():
+        yield units, bonds.get(cluster, [])
+
+
+def _limited(
+    carried: Carried, joined: Joined, broken: Marks
+) -> dict[int, dict[tuple[str, str], dict[int, int | None]]]:
+    """The values of limited kinds that units of broken clusters hold, with the day each was first seen."""
+    per_customer = carried.spaces.per_customer != NOTHING
+    rows = np.flatnonzero(per_customer[carried.space] & (joined.joined & broken[joined.clusters])[carried.profile])
+    unit, space, value = joined.units[carried.profile[rows]], carried.space[rows], carried.value[rows]
+    held = Grouped(unit, space, value)
+    heads, first = held.heads, days(held.smallest(carried.first_seen[rows]))
+    found: dict[int, dict[tuple[str, str], dict[int, int | None]]] = {}
+    for key, where, what, day in zip(
+        unit[heads].tolist(), space[heads].tolist(), value[heads].tolist(), first, strict=True
+    ):
+        found.setdefault(key, {}).setdefault(carried.spaces.names[where], {})[what] = day
+    return found
+
+
+def _apart(ties: Ties, joined: Joined, broken: Marks) -> dict[int, set[int]]:
+    """The units that people keep apart from each unit of a broken cluster."""
+    left, right = joined.units[ties.apart_left], joined.units[ties.apart_right]
+    same = joined.clusters[left] == joined.clusters[right]
+    rows = np.flatnonzero(broken[joined.clusters[left]] & same & (left != right))
+    found: dict[int, set[int]] = {}
+    for one, other in zip(left[rows].tolist(), right[rows].tolist(), strict=True):
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return found
+
+
+def _table(refused: Sequence[Refusal]) -> pa.Table:
+    return refusals(
+        [one.bond.left for one in refused],
+        [one.bond.right for one in refused],
+        [one.bond.value for one in refused],
+        [one.rule for one in refused],
+        [one.rule in REVIEWED for one in refused],
     )
-
-
-def _problems(work: Workspace, stage: Stage) -> Iterator[tuple[int, list[Unit], list[Bond]]]:
-    """Every problem cluster with its units and bonds."""
-    facts = (
-        """SELECT "group" AS unit, size, sound, birthday FROM group_name"""
-        if stage is Stage.SHARED
-        else ("""SELECT no AS unit, 1 AS size, NULL AS sound, NULL AS birthday FROM p""")
-    )
-    units = _rows(
-        work,
-        f"""SELECT member.cluster, fact.unit, fact.size, fact.sound, fact.birthday
-            FROM ({facts}) AS fact JOIN member ON member.profile = fact.unit SEMI JOIN problem USING (cluster)""",
-    )
-    limited = _rows(
-        work,
-        """SELECT held.cluster, held.unit, space.kind, space.scope, held.value, epoch(min(held.first_seen))::BIGINT // 86400 AS day
-           FROM limit_held AS held SEMI JOIN problem USING (cluster) JOIN space ON space.no = held.space GROUP BY ALL""",
-    )
-    apart = _rows(
-        work,
-        """SELECT a.cluster, a.unit, b.unit FROM apart JOIN member AS a ON a.profile = apart."left"
-           JOIN member AS b ON b.profile = apart."right" SEMI JOIN problem ON problem.cluster = a.cluster
-           WHERE a.cluster = b.cluster AND a.unit <> b.unit""",
-    )
-    bonds = _rows(work, 'SELECT cluster, tier, priority, doubt, "left", "right", value FROM bond')
-    for cluster, rows in units.items():
-        yield (
-            cluster,
-            _units(rows, limited.get(cluster, []), apart.get(cluster, [])),
-            [Bond(*row) for row in bonds.get(cluster, [])],
-        )
-
-
-def _rows(work: Workspace, query: str) -> dict[int, _Rows]:
-    """A query's rows without their first column, by it."""
-    rows = work.connection.execute(f"SELECT * FROM ({query}) ORDER BY ALL").fetchall()
-    return {cluster: [row[1:] for row in found] for cluster, found in groupby(rows, itemgetter(0))}
-
-
-def _units(rows: _Rows, limited: _Rows, apart: _Rows) -> list[Unit]:
-    values: dict[int, dict[tuple[str, str], dict[int, int | None]]] = {}
-    for unit, kind, scope, value, day in limited:
-        values.setdefault(unit, {}).setdefault((kind, scope), {})[value] = day
-    others: dict[int, set[int]] = {}
-    for one, other in apart:
-        others.setdefault(one, set()).add(other)
-        others.setdefault(other, set()).add(one)
-    return [
-        Unit(
-            key=unit,
-            size=size,
-            name=sound,
-            birthday=birthday,
-            limited=values.get(unit, {}),
-            apart_from=frozenset(others.get(unit, ())),
-        )
-        for unit, size, sound, birthday in rows
-    ]
-
-
-def _keep(work: Workspace, refusals: list[Refusal]) -> None:
-    table = pa.table(
-        {
-            "left": pa.array([one.bond.left for one in refusals], pa.int32()),
-            "right": pa.array([one.bond.right for one in refusals], pa.int32()),
-            "value": pa.array([one.bond.value for one in refusals], pa.int32()),
-            "rule": pa.array([one.rule for one in refusals], pa.string()),
-            "review": pa.array([one.rule in REVIEWED for one in refusals], pa.bool_()),
-        }
-    )
-    work.put(refusals_arrow=table)
-    work.run("INSERT INTO refusal FROM refusals_arrow")

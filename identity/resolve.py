@@ -21,6 +21,7 @@ from identity.evidence import load_evidence, load_kinds, near_records, normal_li
 from identity.likely.model import LinkModel
 from identity.likely.profiles import records_query
 from identity.naming import IdSource, name_groups, random_ids
+from identity.numbering import Evidence
 from identity.outcome import new_rows, old_rows
 from identity.report import Report, make_report
 from identity.rules import Rules
@@ -159,10 +160,9 @@ class _Run:
     ) -> Resolution:
         self.whole = changed is None
         self._load_state()
-        ignored = self._load_evidence(profiles, identifiers, changed)
-        self._load_constraints()
-        decision = decide(self.work, self.rules)
-        self._name(decision, new_ids)
+        evidence, ignored = self._load_evidence(profiles, identifiers, changed)
+        decision = decide(self.work, evidence, self.rules)
+        self._name(evidence, decision, new_ids)
         if self.whole:
             pa.default_memory_pool().release_unused()  # the peak comes with the events: of a million profiles, 1 % less
         events = tell_events(self.work, self.at, self.version)
@@ -183,22 +183,20 @@ class _Run:
         normal_lists(self.work, self.rules)
         self.work.put(wish=self.constraints, previous_constraints=self.before.constraints)
 
-    def _load_evidence(self, profiles: pa.Table, identifiers: pa.Table, changed: pa.Array | None) -> dict[str, int]:
+    def _load_evidence(
+        self, profiles: pa.Table, identifiers: pa.Table, changed: pa.Array | None
+    ) -> tuple[Evidence, dict[str, int]]:
         if changed is None:
             ignored = load_evidence(self.work, profiles, identifiers, self.rules)
             self._score(None)
-            take_everything(self.work, self.before)
-            return ignored
-        self.work.put(changed_arrow=pa.table({"profile": changed}))
-        self.work.make("changed", "FROM changed_arrow")
+            return take_everything(self.work, self.before), ignored
+        self.work.put(changed=pa.table({"profile": changed}))
         own = pick(profiles, "profile", changed), pick(identifiers, "profile", changed)
         with ThreadPoolExecutor(max_workers=1) as pool:
             known = pool.submit(find_known, self.before, changed)
             ignored = load_evidence(self.work, *own, self.rules)
-        self._find_seeds()
         self._score(changed)
-        close_over(self.work, self.before, known.result())
-        return ignored
+        return close_over(self.work, self.before, changed, self._seeds(), known.result()), ignored
 
     def _score(self, changed: pa.Array | None) -> None:
         """Table ``new_pair``: what the model takes for one person, of the changed profiles or of all."""
@@ -221,26 +219,19 @@ class _Run:
             )
         )
 
-    def _find_seeds(self) -> None:
+    def _seeds(self) -> pa.Array:
         """Profiles whose constraints changed, and the far ends of constraints on changed profiles."""
-        self.work.make(
-            "seed",
+        if not (self.constraints.num_rows or self.before.constraints.num_rows):
+            return pa.array([], pa.string())
+        return self.work.table(
             f"""WITH news AS ((SELECT {_DECISION} FROM wish EXCEPT SELECT {_DECISION} FROM previous_constraints)
                    UNION (SELECT {_DECISION} FROM previous_constraints EXCEPT SELECT {_DECISION} FROM wish)
                    UNION (SELECT {_DECISION} FROM wish WHERE "left" IN (FROM changed) OR "right" IN (FROM changed)))
-               SELECT "left" AS profile FROM news UNION SELECT "right" FROM news""",
-        )
+               SELECT "left" AS profile FROM news UNION SELECT "right" FROM news"""
+        )["profile"].combine_chunks()
 
-    def _load_constraints(self) -> None:
-        self.work.make(
-            "pair",
-            """SELECT "left", "right", 0 AS tier FROM wish WHERE rule = 'must_link' UNION ALL
-               SELECT profile, merged_into, 1 FROM profile WHERE merged_into IS NOT NULL""",
-        )
-        self.work.make("forbidden", """SELECT "left", "right" FROM wish WHERE rule = 'cannot_link'""")
-
-    def _name(self, decision: Decision, new_ids: IdSource) -> None:
-        keys = self.work.given("numbered_profile")["profile"].combine_chunks()
+    def _name(self, evidence: Evidence, decision: Decision, new_ids: IdSource) -> None:
+        keys = evidence.profiles
         self.work.put(decided=pa.table({"profile": keys, "group": decision.groups}))
         self._load_customers()
         name_groups(self.work, new_ids)

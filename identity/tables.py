@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -25,6 +25,7 @@ __all__ = [
     "conform",
     "empty",
     "pick",
+    "text_keys",
 ]
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -194,6 +195,17 @@ def pick(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa
     if not (len(values) and table.num_rows):
         return table.slice(0, 0)
     return table.filter(pc.is_in(table[column], _whole(values)))
+
+
+def text_keys(table: pa.Table, columns: Sequence[str]) -> pa.Array:
+    """Some columns of each row as one text; large ones, for together they pass two gibibytes long before memory is full."""
+    texts = [table[column].cast(pa.large_string()).combine_chunks() for column in columns]
+    if len(texts) == 1:
+        return texts[0]
+    return pc.binary_join_element_wise(*texts, _BETWEEN, null_handling="replace", null_replacement=_NOTHING)
+
+
+_BETWEEN, _NOTHING = pa.scalar("\x1f", pa.large_string()), "\x00"
 
 
 def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
