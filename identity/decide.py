@@ -23,35 +23,38 @@ from identity.rules import Rules, Tier
 from identity.slots import Slots, make_slots
 from identity.stages import Asserted, Shared
 from identity.ties import Probable, Ties
-from identity.workspace import Workspace
 
 __all__ = ["Decision", "decide"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided for the profiles numbered in table ``p``.
+    """What was decided for numbered profiles.
 
     Attributes:
         groups: for each profile the smallest profile of its customer.
         components: for each profile the smallest profile that any usable evidence connects it with.
+        refused: the joins that were refused between profiles that did end up apart, as :data:`identity.refusals.REFUSALS`.
     """
 
     groups: Numbers
     components: Numbers
+    refused: pa.Table
 
 
-def decide(work: Workspace, evidence: Evidence, rules: Rules) -> Decision:
-    """Decide over the evidence, and over the tables ``wish`` and ``pairs_now`` of the workspace.
+def decide(evidence: Evidence, wishes: pa.Table, pairs: pa.Table, rules: Rules) -> Decision:
+    """Decide which profiles are one person.
 
-    Leaves behind ``refused``, the joins that were refused between profiles that did end up apart; and the evidence that names,
-    events and questions are made from: ``p`` (no, profile), ``l`` (profile, value, space), ``space`` and ``v`` (no, kind, scope, value).
+    Args:
+        evidence: numbered, without what is blocked.
+        wishes: what people decided, as :data:`identity.CONSTRAINTS`.
+        pairs: what a link model takes for one person, as :data:`identity.tables.PAIRS`.
+        rules: the owner's.
     """
     limits = _limits(rules)
     facts, carried = evidence.facts, evidence.carried
-    _show(work, evidence)
-    ties = Ties.of(evidence.profiles, evidence.merged_into, work.given("wish"))
-    probable = Probable.of(evidence.profiles, work.given("pairs_now"))
+    ties = Ties.of(evidence.profiles, evidence.merged_into, wishes)
+    probable = Probable.of(evidence.profiles, pairs)
     nodes = len(evidence.profiles), int(carried.value.max(initial=-1)) + 1
     everything = np.ones(len(carried.value), np.bool_)
     connected = smallest_members(_connected(carried, everything, nodes, ties, probable))
@@ -66,8 +69,7 @@ def decide(work: Workspace, evidence: Evidence, rules: Rules) -> Decision:
     final, unlikely = join_probable(probable, carried, ties, facts, shared, rules, limits)
     refused = pa.concat_tables([over, slots.refused, doubtful, unlikely])
     left, right = (refused[side].to_numpy() for side in ("left", "right"))
-    work.put(refused=refused.filter(pa.array(final[left] != final[right])))
-    return Decision(final, connected)
+    return Decision(final, connected, refused.filter(pa.array(final[left] != final[right])))
 
 
 def _limits(rules: Rules) -> Limits:
@@ -76,25 +78,6 @@ def _limits(rules: Rules) -> Limits:
         max_customer=rules.max_customer,
         late_bridge=rules.late_bridge,
         window_days={kind.name: kind.window_days for kind in rules.kinds if kind.window_days is not None},
-    )
-
-
-def _show(work: Workspace, evidence: Evidence) -> None:
-    """Let SQL see the evidence."""
-    carried, values = evidence.carried, evidence.values
-    spaces = carried.spaces
-    work.put(
-        p=pa.table({"no": np.arange(len(evidence.profiles), dtype=np.int32), "profile": evidence.profiles}),
-        l=pa.table({"profile": carried.profile, "value": carried.value, "space": carried.space}),
-        space=values.spaces.append_column("tier", pa.array(spaces.tier)).append_column(
-            "priority", pa.array(spaces.priority)
-        ),
-        numbered_value=values.table,
-    )
-    work.view(
-        "v",
-        """SELECT found.no, space.kind, space.scope, found.value
-           FROM numbered_value AS found JOIN space ON space.no = found.space""",
     )
 
 

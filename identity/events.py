@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from identity.carried import Carried
+from identity.graph import Numbers
+from identity.grouped import NOTHING, Grouped, Marks, Wide, matches
+from identity.naming import NEW, REGAINED, Names
 from identity.tables import INSTANT
-from identity.workspace import Workspace
 
-__all__ = ["EVENTS", "tell_events"]
+__all__ = ["EVENTS", "Fates", "Moves", "tell_events"]
 
 EVENTS = pa.schema(
     [
@@ -39,132 +42,162 @@ EVENTS = pa.schema(
 """
 
 
-def tell_events(work: Workspace, at: dt.datetime, rules_version: str) -> pa.Table:
-    """The events between ``old_member`` and ``new_member`` (profile, customer); makes ``move`` and ``fate`` too.
+CREATED, ASSIGNED, MERGED, SPLIT, UNMERGED, REASSIGNED, REMOVED, RETIRED = range(8)
+_EVENTS = pa.array(["created", "assigned", "merged", "split", "unmerged", "reassigned", "removed", "retired"])
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Profiles whose customer is another one than before, in flows of the same from and to.
+
+    Attributes:
+        profile: by number, flow after flow, each in order.
+        starts: where each flow begins.
+        left, to: the customers of each flow, by number; ``NOTHING`` where there was or is none.
+        flow: for each profile its flow, ``NOTHING`` for those that stay.
+    """
+
+    profile: Wide
+    starts: Wide
+    left: Numbers
+    to: Numbers
+    flow: Numbers
+
+    @classmethod
+    def of(cls, names: Names) -> Moves:
+        """Between what profiles were and are."""
+        was, now = names.past.was, names.now
+        rows = np.flatnonzero(was != now)
+        flows = Grouped(was[rows], now[rows])
+        flow = np.full(len(was), NOTHING, np.int32)
+        flow[rows] = flows.of
+        heads = rows[flows.heads]
+        return cls(rows[flows.order], flows.starts, was[heads], now[heads], flow)
+
+    def sizes(self) -> Wide:
+        """How many profiles each flow has."""
+        return np.diff(self.starts, append=len(self.profile))
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """What became of customers, by number.
+
+    Attributes:
+        ended: whether it lost profiles, and has none left.
+        into: the customer in whom most of what it lost lives on; ``NOTHING`` if nothing does.
+    """
+
+    ended: Marks
+    into: Numbers
+
+    @classmethod
+    def of(cls, names: Names, moves: Moves) -> Fates:
+        """From who moved where."""
+        ended, into = np.zeros(len(names.ids), np.bool_), np.full(len(names.ids), NOTHING, np.int32)
+        ended[moves.left[moves.left != NOTHING]] = True
+        ended[names.there] = False
+        heirs = np.flatnonzero((moves.left != NOTHING) & (moves.to != NOTHING))
+        losers = Grouped(moves.left[heirs])
+        best = heirs[losers.first_by(-moves.sizes()[heirs], names.ranks[moves.to[heirs]])]
+        into[moves.left[best]] = moves.to[best]
+        return cls(ended, into)
+
+
+def tell_events(
+    names: Names, moves: Moves, fates: Fates, carried: Carried, at: dt.datetime, rules_version: str
+) -> pa.Table:
+    """The events between what profiles were and are, as :data:`EVENTS`.
 
     Args:
-        work: with ``named``, ``old_member``, ``new_member`` and the evidence tables ``p``, ``l``, ``space``.
+        names: who they are.
+        moves, fates: made from them.
+        carried: who carries what.
         at: time of the run.
         rules_version: of the rules it was made with.
     """
-    _find_moves(work)
-    _decide_fates(work)
-    moves = work.table('SELECT "from", "to", profile FROM move ORDER BY ALL')
-    flows, lists = _flows(moves)
-    work.put(flow_arrow=flows)
-    work.view(
-        "flow",
-        """SELECT flow.*, fate."into", fate.ended, named.origin FROM flow_arrow AS flow
-           LEFT JOIN fate ON fate.customer = flow."from" LEFT JOIN named ON named.customer = flow."to" """,
-    )
-    work.view("told", _TOLD)
-    _find_reasons(work)
-    events = work.table(
-        f"""SELECT told.event, told.customer, told.other, coalesce(told.flow, {flows.num_rows}) AS flow, tie_kind.reason
-            FROM told LEFT JOIN tie_kind
-              ON tie_kind.event = told.event AND tie_kind.customer = told.customer
-             AND tie_kind.other IS NOT DISTINCT FROM told.other
-            ORDER BY told.event, told.customer, told.other"""
-    )
-    added = {
-        "profiles": lists.take(events["flow"].combine_chunks()),
-        "at": pa.repeat(pa.scalar(at, INSTANT), events.num_rows),
-        "rules_version": pa.repeat(rules_version, events.num_rows),
+    event = _kinds(names, moves, fates)
+    gone = moves.to == NOTHING
+    retired = np.flatnonzero(fates.ended & (fates.into == NOTHING)).astype(np.int32)
+    none, last = (np.full(len(retired), code, np.int32) for code in (NOTHING, len(moves.starts)))
+    kinds, reason = _reasons(names, moves, event, carried)
+    event = np.concatenate([event, np.full(len(retired), RETIRED, np.int32)])
+    customer = np.concatenate([np.where(gone, moves.left, moves.to), retired])
+    other = np.concatenate([np.where(gone, NOTHING, moves.left), none])
+    reason = np.concatenate([reason, none])
+    lists = np.concatenate([np.arange(len(moves.starts)), last])
+    ranks = names.ranks
+    order = np.lexsort((np.where(other == NOTHING, len(ranks), ranks[other]), ranks[customer], _RANKS[event]))
+    parts = {
+        "event": _EVENTS.take(pa.array(event[order])),
+        "customer": names.ids.take(pa.array(customer[order])),
+        "other": _take(names.ids, other[order]),
+        "profiles": _lists(names, moves).take(pa.array(lists[order])),
+        "reason": _take(pa.array(kinds, pa.string()), reason[order]),
+        "at": pa.repeat(pa.scalar(at, INSTANT), len(order)),
+        "rules_version": pa.repeat(rules_version, len(order)),
     }
-    return pa.table({name: added[name] if name in added else events[name] for name in EVENTS.names}).cast(EVENTS)
+    return pa.table(parts).cast(EVENTS)
 
 
-def _flows(moves: pa.Table) -> tuple[pa.Table, pa.ListArray]:
-    """One row for each (from, to) of moves in that order, with its number, and by that number the list of its profiles.
-
-    The lists are slices: a database that gathers them keeps every one in pieces. The last, empty, belongs to no flow.
-    """
-    count = moves.num_rows
-    begins = np.ones(count, np.bool_)
-    if count > 1:
-        ids = [moves[side].fill_null("") for side in ("from", "to")]  # no customer's id is empty
-        begins[1:] = np.logical_or.reduce(
-            [np.asarray(pc.not_equal(one.slice(1), one.slice(0, count - 1))) for one in ids]
-        )
-    starts = np.flatnonzero(begins)
-    ends = pa.array(np.append(starts, [count, count]), pa.int32())
-    lists = pa.ListArray.from_arrays(ends, moves["profile"].combine_chunks())
-    numbers = pa.array(np.arange(len(starts), dtype=np.int32))
-    return moves.select(["from", "to"]).take(pa.array(starts)).append_column("no", numbers), lists
+def _take(texts: pa.Array, codes: Numbers) -> pa.Array:
+    return texts.take(pa.array(codes, mask=codes == NOTHING))
 
 
-def _find_moves(work: Workspace) -> None:
-    """Relation ``move``: profiles whose customer is another one than before, null before or after where there is none."""
-    if not work.count("old_member"):
-        # A first run moves everybody from nowhere: another copy of all there is would be its peak of memory.
-        work.view("move", 'SELECT profile, NULL::VARCHAR AS "from", customer AS "to" FROM new_member')
-        return
-    work.make(
-        "move",
-        """SELECT coalesce(new.profile, old.profile) AS profile, old.customer AS "from", new.customer AS "to"
-           FROM old_member AS old FULL JOIN new_member AS new ON new.profile = old.profile
-           WHERE old.customer IS DISTINCT FROM new.customer""",
-    )
+def _lists(names: Names, moves: Moves) -> pa.ListArray:
+    """The profiles of each flow; the last list, empty, belongs to none."""
+    end = len(moves.profile)
+    offsets = pa.array(np.append(moves.starts, [end, end]).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, names.past.profiles.take(pa.array(moves.profile)))
 
 
-def _decide_fates(work: Workspace) -> None:
-    """Table ``fate``: customers that lost profiles, whether they ended, and in whom most of them live on."""
-    work.make(
-        "fate",
-        """WITH loser AS (SELECT DISTINCT "from" AS customer FROM move WHERE "from" IS NOT NULL),
-           heir AS (
-               SELECT "from" AS customer, "to" AS heir, count(*) AS profiles FROM move
-               WHERE "from" IS NOT NULL AND "to" IS NOT NULL GROUP BY ALL
-           ), best AS (SELECT customer, min({rank: -profiles, heir: heir}).heir AS heir FROM heir GROUP BY customer)
-           SELECT loser.customer, living.customer IS NULL AS ended, best.heir AS "into"
-           FROM loser LEFT JOIN best USING (customer)
-           LEFT JOIN (SELECT DISTINCT customer FROM new_member) AS living USING (customer)""",
-    )
+def _kinds(names: Names, moves: Moves, fates: Fates) -> Numbers:
+    """What each flow is called."""
+    left, to = moves.left, moves.to
+    origin = np.where(to == NOTHING, NOTHING, names.origin[to])
+    fed = np.zeros(len(names.ids) + 1, np.bool_)  # the last is nobody's
+    fed[to[left != NOTHING]] = True
+    ended = (left != NOTHING) & fates.ended[left]
+    return np.select(
+        [
+            to == NOTHING,
+            (left == NOTHING) & (origin == NEW) & ~fed[to],
+            left == NOTHING,
+            ended & (fates.into[left] == to),
+            ended,
+            origin == NEW,
+            origin == REGAINED,
+        ],
+        [REMOVED, CREATED, ASSIGNED, MERGED, REASSIGNED, SPLIT, UNMERGED],
+        REASSIGNED,
+    ).astype(np.int32)
 
 
-_TOLD = """
-    SELECT CASE WHEN "to" IS NULL THEN 'removed'
-                WHEN "from" IS NULL AND origin = 'new' AND taken.customer IS NULL THEN 'created'
-                WHEN "from" IS NULL THEN 'assigned'
-                WHEN ended AND "into" = "to" THEN 'merged'
-                WHEN ended THEN 'reassigned'
-                WHEN origin = 'new' THEN 'split'
-                WHEN origin = 'regained' THEN 'unmerged'
-                ELSE 'reassigned' END AS event,
-           coalesce("to", "from") AS customer, CASE WHEN "to" IS NOT NULL THEN "from" END AS other, flow.no AS flow
-    FROM flow
-    LEFT JOIN (SELECT DISTINCT "to" AS customer FROM flow WHERE "from" IS NOT NULL) AS taken ON taken.customer = flow."to"
-    UNION ALL
-    SELECT 'retired', customer, NULL, NULL FROM fate WHERE ended AND "into" IS NULL"""
-"""SQL: the events without their reasons; ``flow`` is the number of the list of their profiles."""
+def _reasons(names: Names, moves: Moves, event: Numbers, carried: Carried) -> tuple[list[str], Numbers]:
+    """The kinds of evidence, and for each flow the strongest between profiles that moved and those they came to."""
+    spaces = carried.spaces
+    kinds = [kind for kind, _ in spaces.names]
+    reason = np.full(len(event), NOTHING, np.int32)
+    asked = np.isin(event, [MERGED, ASSIGNED, REASSIGNED])
+    if not asked.any():
+        return kinds, reason
+    flow = moves.flow[carried.profile]
+    mine = np.flatnonzero((flow != NOTHING) & asked[flow])
+    held = Grouped(flow[mine], carried.value[mine])
+    mine = mine[held.heads]
+    wanted = np.zeros(int(carried.value.max(initial=-1)) + 1, np.bool_)
+    wanted[carried.value[mine]] = True
+    others = np.flatnonzero(wanted[carried.value])
+    one, other = matches(carried.value[mine], carried.value[others])
+    one, other = mine[one], others[other]
+    # Who is there and did not come in the same flow.
+    meets = (names.now[carried.profile[other]] == moves.to[flow[one]]) & (flow[other] != flow[one])
+    one = one[meets]
+    ties = Grouped(flow[one])
+    best = one[ties.first_by(spaces.priority[carried.space[one]])]
+    reason[flow[best]] = carried.space[best]
+    return kinds, reason
 
 
-def _find_reasons(work: Workspace) -> None:
-    """Table ``tie_kind``: the strongest kind of evidence between profiles that moved and those they came to."""
-    work.make(
-        "moved",
-        """SELECT told.event, told.customer, told.other, move.profile
-           FROM (FROM told WHERE event IN ('merged', 'assigned', 'reassigned')) AS told
-           JOIN move ON move."to" = told.customer AND move."from" IS NOT DISTINCT FROM told.other""",
-    )
-    if not work.count("moved"):
-        # A first run moves nobody, and the joins below would still read all there is.
-        work.make("tie_kind", "SELECT event, customer, other, NULL::VARCHAR AS reason FROM moved")
-        return
-    # Step by step: left to itself, the join may begin with all who carry anything.
-    work.make(
-        "moved_value",
-        """SELECT DISTINCT moved.event, moved.customer, moved.other, l.value, {priority: space.priority, kind: space.kind} AS tie
-           FROM moved JOIN p ON p.profile = moved.profile JOIN l ON l.profile = p.no JOIN space ON space.no = l.space""",
-    )
-    work.make("mate", "SELECT l.profile, l.value FROM l SEMI JOIN moved_value USING (value)")
-    work.make(
-        "tie_kind",
-        """SELECT moved.event, moved.customer, moved.other, min(moved.tie).kind AS reason
-           FROM moved_value AS moved JOIN mate USING (value) JOIN p ON p.no = mate.profile
-           JOIN new_member AS home ON home.profile = p.profile AND home.customer = moved.customer
-           LEFT JOIN move AS with_it ON with_it.profile = p.profile AND with_it."to" = moved.customer
-            AND with_it."from" IS NOT DISTINCT FROM moved.other
-           WHERE with_it.profile IS NULL
-           GROUP BY ALL""",
-    )
+_RANKS = np.argsort(np.argsort(_EVENTS.to_numpy(zero_copy_only=False)))
+"""The events in the order of their names."""

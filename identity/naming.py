@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from identity.carried import Carried
 from identity.errors import InvalidInputError
-from identity.workspace import Workspace
+from identity.graph import Numbers
+from identity.grouped import NOTHING, Grouped, Marks, Wide
+from identity.rules import Tier
 
-__all__ = ["IdSource", "name_groups", "random_ids", "sequential_ids"]
+__all__ = ["KEPT", "NEW", "REGAINED", "IdSource", "Names", "Past", "name_groups", "random_ids", "sequential_ids"]
 
 IdSource = Callable[[int], Sequence[str]]
 """Gives so many ids that it never gave before."""
@@ -35,81 +41,176 @@ def sequential_ids(prefix: str = "c", start: int = 1) -> IdSource:
     return lambda wanted: [f"{prefix}{next(numbers)}" for _ in range(wanted)]
 
 
-def name_groups(work: Workspace, new_ids: IdSource) -> None:
-    """Make table ``named`` (group, customer, origin) for all groups of ``decided`` (profile, group).
+KEPT, REGAINED, NEW = 0, 1, 2
+"""How a customer came to be one now: it goes on, it is an id that its profiles had before, or it is a new one."""
 
-    ``origin`` is ``kept``, ``regained`` or ``new``.
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Who the profiles were, by number.
+
+    Attributes:
+        customers: rows of :data:`identity.SCHEMAS` ``customers``, in the order of their ids; their rows are their numbers.
+        profiles: keys: the profiles there are, by number, then those that are gone, in order.
+        was: for each the number of its customer, ``NOTHING`` for none.
+        history_profile, history_customer: who else some profiles once were.
+    """
+
+    customers: pa.Table
+    profiles: pa.Array
+    was: Numbers
+    history_profile: Numbers
+    history_customer: Numbers
+
+    @classmethod
+    def of(cls, profiles: pa.Array, customers: pa.Table, members: pa.Table, history: pa.Table) -> Past:
+        """From rows of the state.
+
+        Args:
+            profiles: the keys there are, rising.
+            customers: the customers that ``members`` and ``history`` name.
+            members, history: what the state knows of these profiles, and of those that are gone.
+        """
+        customers = customers.take(pc.array_sort_indices(customers["customer"].combine_chunks())).combine_chunks()
+        ids = customers["customer"].combine_chunks()
+        home = _numbers(members["customer"], ids)
+        place = _numbers(members["profile"], profiles)
+        gone = np.flatnonzero(place == NOTHING)
+        lost = members["profile"].take(pa.array(gone)).combine_chunks()
+        order = pc.array_sort_indices(lost)
+        was = np.full(len(profiles), NOTHING, np.int32)
+        was[place[place != NOTHING]] = home[place != NOTHING]
+        return cls(
+            customers=customers,
+            profiles=pa.concat_arrays([profiles, lost.take(order)]),
+            was=np.concatenate([was, home[gone[np.asarray(order)]]]),
+            history_profile=_numbers(history["profile"], profiles),
+            history_customer=_numbers(history["customer"], ids),
+        )
+
+
+def _numbers(texts: pa.ChunkedArray, known: pa.Array) -> Numbers:
+    if not (len(texts) and len(known)):
+        return np.full(len(texts), NOTHING, np.int32)
+    return np.asarray(pc.index_in(texts, known).fill_null(NOTHING), np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who the profiles are now.
+
+    Attributes:
+        past: who they were.
+        ids: the customers' ids by number: those of the past, then the new ones in the order of their groups.
+        origin: how each came to be a customer now; ``NOTHING`` for those that none of the profiles is.
+        now: for each of ``past.profiles`` the number of its customer; ``NOTHING`` for those that are gone.
+        ranks: the place of each id in their order.
+    """
+
+    past: Past
+    ids: pa.Array
+    origin: Numbers
+    now: Numbers
+    ranks: Wide
+
+    @property
+    def there(self) -> Numbers:
+        """The customers of the profiles there are."""
+        return np.asarray(self.now[self.now != NOTHING])
+
+
+def name_groups(past: Past, groups: Numbers, carried: Carried, new_ids: IdSource) -> Names:
+    """Give every group its customer.
 
     Args:
-        work: with ``decided``, ``old_member`` (profile, customer), ``old_customer`` and ``old_history`` of the previous
-            state, and the numbered evidence.
+        past: who the profiles were.
+        groups: for each profile there is its group, named by the smallest profile.
+        carried: who carries what.
         new_ids: asked once, for as many ids as are needed; given out in the order of the groups' numbers.
+
+    Raises:
+        InvalidInputError: an id was given before.
     """
-    work.make(
-        "overlap",
-        """SELECT decided."group", old.customer, count(*)::INTEGER AS profiles
-           FROM decided JOIN old_member AS old USING (profile) GROUP BY ALL""",
-    )
-    work.make(
-        "simple",
-        """SELECT "group", customer FROM overlap
-           QUALIFY count(*) OVER (PARTITION BY "group") = 1 AND count(*) OVER (PARTITION BY customer) = 1""",
-    )
-    work.put(contested=_contest(work, _CONTESTED))
-    work.make("kept", "FROM simple UNION ALL FROM contested")
-    work.make("unnamed", 'SELECT DISTINCT "group" FROM decided ANTI JOIN kept USING ("group")')
-    work.put(regained=_contest(work, _FORMER))
-    work.make("fresh", 'SELECT "group" FROM unnamed ANTI JOIN regained USING ("group") ORDER BY "group"')
-    _name_fresh(work, new_ids)
-    work.make(
-        "named",
-        """SELECT *, 'kept' AS origin FROM kept UNION ALL SELECT *, 'regained' FROM regained
-           UNION ALL SELECT *, 'new' FROM issued""",
-    )
-    work.drop("overlap", "simple", "kept", "unnamed", "fresh")
+    customer = np.full(len(groups), NOTHING, np.int32)  # of each group, by its number
+    kept, regained = _claims(past, groups, carried), _former(past, groups)
+    won = _contest(kept, np.ones(len(kept.group), np.bool_), past.customers)
+    customer[kept.group[won]] = kept.customer[won]
+    won = _contest(regained, customer[regained.group] == NOTHING, past.customers)
+    customer[regained.group[won]] = regained.customer[won]
+    heads = np.flatnonzero(groups == np.arange(len(groups)))
+    fresh = heads[customer[heads] == NOTHING]
+    known = past.customers["customer"].combine_chunks()
+    ids = pa.concat_arrays([known, _new(new_ids, len(fresh), known)])
+    customer[fresh] = np.arange(len(known), len(ids))
+    origin = np.full(len(ids), NOTHING, np.int32)
+    origin[customer[heads]] = KEPT
+    origin[regained.customer[won]] = REGAINED
+    origin[len(known) :] = NEW
+    now = np.concatenate([customer[groups], np.full(len(past.profiles) - len(groups), NOTHING, np.int32)])
+    ranks = np.empty(len(ids), np.int64)
+    ranks[np.asarray(pc.array_sort_indices(ids))] = np.arange(len(ids))
+    return Names(past, ids, origin, now, ranks)
 
 
-_CONTESTED = """
-    SELECT overlap."group", overlap.customer, any_value(overlap.profiles) AS profiles,
-           count(DISTINCT decided.profile) FILTER (space.tier <= 1) AS anchors
-    FROM (FROM overlap ANTI JOIN simple USING ("group", customer)) AS overlap
-    JOIN decided ON decided."group" = overlap."group"
-    JOIN old_member AS old ON old.profile = decided.profile AND old.customer = overlap.customer
-    JOIN p ON p.profile = decided.profile LEFT JOIN l ON l.profile = p.no LEFT JOIN space ON space.no = l.space
-    GROUP BY ALL"""
-"""SQL: claims that compete; ``anchors`` counts the profiles that carry asserted evidence."""
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """Customers that groups could be, with how many profiles speak for it, and how many of these carry asserted evidence."""
+
+    group: Numbers
+    customer: Numbers
+    profiles: Wide
+    anchors: Wide
 
 
-_FORMER = """
-    SELECT decided."group", old_history.customer, 0 AS anchors, count(DISTINCT profile)::INTEGER AS profiles
-    FROM decided SEMI JOIN unnamed USING ("group") JOIN old_history USING (profile)
-    JOIN old_customer AS c ON c.customer = old_history.customer AND c.state IN ('merged', 'retired')
-    GROUP BY ALL"""
-"""SQL: dead ids that profiles of unnamed groups once had."""
+def _claims(past: Past, groups: Numbers, carried: Carried) -> _Claims:
+    """The customers that the profiles of groups are."""
+    was = past.was[: len(groups)]
+    rows = np.flatnonzero(was != NOTHING)
+    both = Grouped(groups[rows], was[rows])
+    anchored = np.zeros(len(groups), np.int64)
+    anchored[carried.profile[carried.tier <= Tier.ASSERTED]] = 1
+    heads = rows[both.heads]
+    return _Claims(groups[heads], was[heads], both.sizes(), both.total(anchored[rows]))
 
 
-def _contest(work: Workspace, query: str) -> pa.Table:
-    """Match groups and customers one to one, best claim first: the rows (group, customer) of the claims that win."""
-    claims = work.table(
-        f"""SELECT claim."group", customer FROM ({query}) AS claim JOIN old_customer USING (customer)
-            ORDER BY anchors DESC, profiles DESC, born, customer, claim."group" """
-    )
-    customers = claims["customer"].combine_chunks().dictionary_encode().indices
+def _former(past: Past, groups: Numbers) -> _Claims:
+    """The dead customers that the profiles of groups once were."""
+    dead = np.asarray(pc.is_in(past.customers["state"], pa.array(["merged", "retired"])), np.bool_)
+    known = np.flatnonzero((past.history_profile != NOTHING) & (past.history_customer != NOTHING))
+    profile, customer = past.history_profile[known], past.history_customer[known]
+    profile, customer = profile[dead[customer]], customer[dead[customer]]
+    group = groups[profile]
+    both = Grouped(group, customer)
+    heads, none = both.heads, np.zeros(len(both), np.int64)
+    return _Claims(group[heads], customer[heads], both.distinct(profile), none)
+
+
+def _contest(claims: _Claims, free: Marks, customers: pa.Table) -> Wide:
+    """Match groups and customers one to one, best claim first: the claims that win, of those that are free."""
+    rows = np.flatnonzero(free)
+    alone = (_often(claims.group[rows]) == 1) & (_often(claims.customer[rows]) == 1)
+    simple, rows = rows[alone], rows[~alone]
+    customer, group = claims.customer[rows], claims.group[rows]
+    born = np.asarray(customers["born"], np.int64)[customer]
+    rank = np.lexsort((group, customer, born, -claims.profiles[rows], -claims.anchors[rows]))
     groups_taken: set[int] = set()
     customers_taken: set[int] = set()
     won = []
-    for place, (group, customer) in enumerate(zip(claims["group"].to_pylist(), customers.to_pylist(), strict=True)):
-        if group not in groups_taken and customer not in customers_taken:
-            groups_taken.add(group)
-            customers_taken.add(customer)
+    for place, one, other in zip(rank.tolist(), group[rank].tolist(), customer[rank].tolist(), strict=True):
+        if one not in groups_taken and other not in customers_taken:
+            groups_taken.add(one)
+            customers_taken.add(other)
             won.append(place)
-    return claims.take(pa.array(won, pa.int64()))
+    return np.concatenate([simple, rows[np.array(won, np.int64)]])
 
 
-def _name_fresh(work: Workspace, new_ids: IdSource) -> None:
-    groups = work.table('SELECT "group" FROM fresh ORDER BY "group"')["group"]
-    ids = pa.array(new_ids(len(groups)), pa.string()) if len(groups) else pa.array([], pa.string())
-    work.put(issued=pa.table({"group": groups, "customer": ids}))
-    again = "(SELECT customer FROM issued GROUP BY customer HAVING count(*) > 1 UNION SELECT customer FROM issued SEMI JOIN old_customer USING (customer))"
-    if work.count(again):
+def _often(numbers: Numbers) -> Wide:
+    """How often each number stands among them."""
+    return np.asarray(np.bincount(numbers, minlength=1)[numbers])
+
+
+def _new(new_ids: IdSource, wanted: int, known: pa.Array) -> pa.Array:
+    ids = pa.array(new_ids(wanted) if wanted else [], pa.string())
+    if len(pc.unique(ids)) < len(ids) or pc.any(pc.is_in(ids, known)).as_py():
         raise InvalidInputError("The id source gave an id that was given before.", hint="Ids must never repeat.")
+    return ids

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from identity.workspace import Workspace
+from identity.naming import Names
 
 __all__ = ["Report", "make_report"]
 
@@ -43,23 +44,33 @@ class Report:
         return max(self.sizes, default=0)
 
 
-def make_report(work: Workspace, events: pa.Table, refusals: pa.Table, ignored: Mapping[str, int]) -> Report:
-    """Count what is in the workspace after a run."""
-    work.put(event_arrow=events, refusal_arrow=refusals)
-    sizes = _counts(
-        work, "SELECT size, count(*) FROM (SELECT count(*) AS size FROM new_member GROUP BY customer) GROUP BY size"
-    )
+def make_report(
+    names: Names, states: pa.Table, events: pa.Table, refusals: pa.Table, ignored: Mapping[str, int]
+) -> Report:
+    """Count what a run decided.
+
+    Args:
+        names: who the profiles are.
+        states: of the values that were looked at.
+        events: what changed.
+        refusals: what was refused.
+        ignored: identifier rows left out, by reason.
+    """
+    sizes = np.bincount(names.there)
+    counts = np.bincount(sizes[sizes > 0])
+    blocked = states.filter(pc.equal(states["state"], "blocked"))
     return Report(
-        profiles=sum(size * customers for size, customers in sizes.items()),
-        customers=sum(sizes.values()),
-        sizes=sizes,
+        profiles=len(names.there),
+        customers=int(counts.sum()),
+        sizes={size: int(counts[size]) for size in np.flatnonzero(counts).tolist()},
         ignored=dict(ignored),
-        blocked=_counts(work, "SELECT reason, count(*) FROM value_state WHERE state = 'blocked' GROUP BY reason"),
-        refused=_counts(work, "SELECT rule, count(*) FROM refusal_arrow GROUP BY rule"),
-        review=work.count("(FROM refusal_arrow WHERE review)"),
-        events=_counts(work, "SELECT event, count(*) FROM event_arrow GROUP BY event"),
+        blocked=_counts(blocked["reason"]),
+        refused=_counts(refusals["rule"]),
+        review=pc.sum(refusals["review"], min_count=0).as_py(),
+        events=_counts(events["event"]),
     )
 
 
-def _counts(work: Workspace, query: str) -> dict[Any, int]:
-    return dict(work.connection.execute(f"{query} ORDER BY 1").fetchall())
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each text stands in a column, in the order of the texts."""
+    return dict(sorted((one["values"], one["counts"]) for one in pc.value_counts(column).to_pylist()))

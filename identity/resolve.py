@@ -8,21 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.changes import Change, apply_changes, differences
 from identity.closure import close_over, find_known, take_everything
-from identity.decide import Decision, decide
+from identity.decide import decide
 from identity.errors import InvalidInputError
 from identity.events import tell_events
 from identity.evidence import load_evidence, load_kinds, near_records, normal_lists
 from identity.likely.model import LinkModel
 from identity.likely.profiles import records_query
-from identity.naming import IdSource, name_groups, random_ids
+from identity.naming import IdSource, Past, name_groups, random_ids
 from identity.numbering import Evidence
-from identity.outcome import new_rows, old_rows
+from identity.outcome import Outcome
 from identity.report import Report, make_report
 from identity.rules import Rules
 from identity.tables import CONSTRAINTS, IDENTIFIERS, PROFILES, SCHEMAS, State, conform, pick
@@ -161,21 +160,22 @@ class _Run:
         self.whole = changed is None
         self._load_state()
         evidence, ignored = self._load_evidence(profiles, identifiers, changed)
-        decision = decide(self.work, evidence, self.rules)
-        self._name(evidence, decision, new_ids)
+        decision = decide(evidence, self.constraints, self.work.given("pairs_now"), self.rules)
+        names = name_groups(self._past(evidence), decision.groups, evidence.carried, new_ids)
+        outcome = Outcome(self.work, self.before, evidence, decision, names, at=self.at, whole=self.whole)
         if self.whole:
             pa.default_memory_pool().release_unused()  # the peak comes with the events: of a million profiles, 1 % less
-        events = tell_events(self.work, self.at, self.version)
-        fresh = {**new_rows(self.work, self.before, self.at, whole=self.whole), "constraints": self.constraints}
-        stale = self.before.tables() if self.whole else old_rows(self.work, self.before)
+        events = tell_events(names, outcome.moves, outcome.fates, evidence.carried, self.at, self.version)
+        fresh = {**outcome.fresh(), "constraints": self.constraints}
+        states = self.work.given("value_state")
         return Resolution(
             previous=self.before,
             rules_version=self.version,
             fresh=fresh,
-            stale=stale,
+            stale=outcome.stale(),
             whole=self.whole,
             events=events,
-            report=make_report(self.work, events, fresh["refusals"], ignored),
+            report=make_report(names, states, events, fresh["refusals"], ignored),
         )
 
     def _load_state(self) -> None:
@@ -230,29 +230,14 @@ class _Run:
                SELECT "left" AS profile FROM news UNION SELECT "right" FROM news"""
         )["profile"].combine_chunks()
 
-    def _name(self, evidence: Evidence, decision: Decision, new_ids: IdSource) -> None:
-        keys = evidence.profiles
-        self.work.put(decided=pa.table({"profile": keys, "group": decision.groups}))
-        self._load_customers()
-        name_groups(self.work, new_ids)
-        named = self.work.table('SELECT "group", customer FROM named')
-        place = np.zeros(len(keys), np.int32)
-        place[named["group"].to_numpy()] = np.arange(named.num_rows, dtype=np.int32)
-        members = {
-            "profile": keys,
-            "customer": named["customer"].combine_chunks().take(pa.array(place[decision.groups])),
-            "component": keys.take(pa.array(decision.components)),
-        }
-        self.work.put(new_member=pa.table(members, SCHEMAS["memberships"]))
-
-    def _load_customers(self) -> None:
-        """Table ``old_customer``: the customers that the profiles looked at are or once were."""
-        if self.whole:
-            self.work.put(old_customer=self.before.customers)
-            return
-        known = self.work.table("SELECT customer FROM old_member UNION SELECT customer FROM old_history")["customer"]
-        (customers,) = self.before.find(("customers", "customer", known))
-        self.work.put(old_customer=customers)
+    def _past(self, evidence: Evidence) -> Past:
+        """Who the profiles looked at are and once were."""
+        members, history = self.work.given("old_member"), self.work.given("old_history")
+        customers = self.before.customers
+        if not self.whole:
+            known = pc.unique(pa.chunked_array([*members["customer"].chunks, *history["customer"].chunks], pa.string()))
+            (customers,) = self.before.find(("customers", "customer", known))
+        return Past.of(evidence.profiles, customers, members, history)
 
 
 _DECISION = 'rule, "left", "right", epoch_us("at")'
