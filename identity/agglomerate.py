@@ -46,7 +46,7 @@ class Bond:
         doubt: 5 minus the weaker side's assurance.
         left: key of one unit.
         right: key of the other, larger one.
-        value: number of the value both carry; -1 when a person or platform said so.
+        value: number of the value both carry, in an order that does not depend on the input's; -1 when a person or platform said so.
     """
 
     tier: int

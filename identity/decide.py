@@ -60,12 +60,12 @@ def decide(evidence: Evidence, wishes: pa.Table, pairs: pa.Table, rules: Rules) 
     connected = smallest_members(_connected(carried, everything, nodes, ties, probable))
     accounts = smallest_members(_connected(carried, carried.tier <= Tier.ASSERTED, nodes, ties))
     groups, over = solve_problems(
-        Asserted(carried, ties), carried, ties, np.arange(nodes[0], dtype=np.int32), accounts, limits
+        Asserted(carried, ties), evidence, ties, np.arange(nodes[0], dtype=np.int32), accounts, limits
     )
     slots = make_slots(carried, facts, groups, rules.tenure_gap_days)
     clusters = _join_slots(slots, groups)
     stage = Shared(slots, facts, carried.spaces.priority)
-    shared, doubtful = solve_problems(stage, carried, ties, groups, clusters, limits)
+    shared, doubtful = solve_problems(stage, evidence, ties, groups, clusters, limits)
     final, unlikely = join_probable(probable, carried, ties, facts, shared, rules, limits)
     refused = pa.concat_tables([over, slots.refused, doubtful, unlikely])
     left, right = (refused[side].to_numpy() for side in ("left", "right"))

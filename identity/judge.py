@@ -78,10 +78,17 @@ def _doubtful(work: Workspace, values: Values, names: Wide) -> Marks:
     most = kinds["max_profiles"].take(pc.index_in(values.spaces["kind"], kinds["kind"].combine_chunks()))
     unlimited = np.iinfo(np.int64).max
     many = np.asarray(most.cast(pa.int64()).fill_null(unlimited))[np.asarray(table["space"])]
-    marks = (names > 1) | np.asarray(table["pattern"], np.bool_) | (np.asarray(table["carriers"]) > many)
-    known = [work.table(f"SELECT value FROM {name}")["value"] for name in ("listed_blocked", "past_state")]
-    texts = pc.unique(pa.chunked_array([chunk for column in known for chunk in column.chunks], pa.string()))
-    return np.asarray(marks | np.asarray(pc.is_in(table["value"], texts), np.bool_))
+    carriers = np.asarray(table["carriers"])
+    listed, past = (
+        np.asarray(
+            pc.is_in(table["value"], work.table(f"SELECT value FROM {name}")["value"].combine_chunks()), np.bool_
+        )
+        for name in ("listed_blocked", "past_state")
+    )
+    # A value of one profile joins nobody: it need not stay blocked.
+    return np.asarray(
+        (names > 1) | (carriers > many) | listed | (past & (carriers > 1)) | np.asarray(table["pattern"], np.bool_)
+    )
 
 
 def _limit(column: str, reason: str) -> str:

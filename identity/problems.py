@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from identity.agglomerate import Bond, Refusal, Unit, agglomerate
 from identity.carried import Carried, days
 from identity.graph import Numbers
 from identity.grouped import NOTHING, Grouped, Marks
 from identity.limits import Limits
+from identity.numbering import Evidence, Values
 from identity.refusals import refusals
-from identity.stages import Joined, Stage
+from identity.stages import Bonds, Joined, Stage
 from identity.ties import Ties
 
 __all__ = ["solve_problems"]
@@ -23,13 +25,13 @@ REVIEWED = frozenset({"too_large", "late_bridge"})
 
 
 def solve_problems(
-    stage: Stage, carried: Carried, ties: Ties, units: Numbers, clusters: Numbers, limits: Limits
+    stage: Stage, evidence: Evidence, ties: Ties, units: Numbers, clusters: Numbers, limits: Limits
 ) -> tuple[Numbers, pa.Table]:
     """Take the clusters apart that break a rule.
 
     Args:
         stage: which rules count, and what bonds.
-        carried: who carries what.
+        evidence: who carries what.
         ties: what people said.
         units: for each profile the unit it belongs to, which stays whole.
         clusters: for each profile the cluster its unit was joined into.
@@ -38,7 +40,7 @@ def solve_problems(
     Returns:
         For each profile its cluster, named by the smallest profile in it; and the joins that were refused.
     """
-    numbers = np.arange(len(units), dtype=np.int32)
+    numbers, carried = np.arange(len(units), dtype=np.int32), evidence.carried
     # Only where several units were joined can a join be wrong.
     several = np.bincount(clusters[units == numbers], minlength=len(units))[clusters] > 1
     joined = Joined(units, clusters, several)
@@ -49,12 +51,14 @@ def solve_problems(
         return clusters, refusals([], [], [], [])
     target = numbers.copy()
     refused: list[Refusal] = []
-    for members, bonds in _problems(stage, carried, ties, joined, broken):
-        verdict = agglomerate(members, bonds, limits)
+    bonds = stage.bonds(joined, broken)
+    values = _in_order(evidence.values, bonds.value)
+    for members, own in _problems(stage, carried, ties, joined, broken, _by_cluster(bonds, values)):
+        verdict = agglomerate(members, own, limits)
         for key, group in verdict.groups.items():
             target[key] = group
         refused.extend(verdict.refusals)
-    return np.where(broken[clusters], target[units], clusters).astype(np.int32), _table(refused)
+    return np.where(broken[clusters], target[units], clusters).astype(np.int32), _table(refused, values)
 
 
 def _over_limit(carried: Carried, joined: Joined) -> Numbers:
@@ -80,12 +84,9 @@ def _kept_apart(ties: Ties, joined: Joined) -> Numbers:
 
 
 def _problems(
-    stage: Stage, carried: Carried, ties: Ties, joined: Joined, broken: Marks
+    stage: Stage, carried: Carried, ties: Ties, joined: Joined, broken: Marks, bonds: Mapping[int, list[Bond]]
 ) -> Iterator[tuple[list[Unit], list[Bond]]]:
     """Every broken cluster with its units and bonds."""
-    bonds: dict[int, list[Bond]] = {}
-    for cluster, *bond in zip(*(column.tolist() for column in stage.bonds(joined, broken).columns()), strict=True):
-        bonds.setdefault(cluster, []).append(Bond(*bond))
     limited, apart = _limited(carried, joined, broken), _apart(ties, joined, broken)
     members: dict[int, list[Unit]] = {}
     heads = joined.heads[broken[joined.clusters[joined.heads]]]
@@ -94,6 +95,25 @@ def _problems(
         members.setdefault(cluster, []).append(unit)
     for cluster, units in members.items():
         yield units, bonds.get(cluster, [])
+
+
+def _in_order(values: Values, numbers: Numbers) -> Numbers:
+    """Some values in the order of their texts: numbers alone would choose between equal bonds by the order of input."""
+    known = np.unique(numbers[numbers != NOTHING])
+    rows = values.table.take(pa.array(known))
+    texts = pa.table({"value": rows["value"], "scope": values.spaces["scope"].take(rows["space"])})
+    return np.asarray(known[np.asarray(pc.sort_indices(texts, [("value", "ascending"), ("scope", "ascending")]))])
+
+
+def _by_cluster(bonds: Bonds, values: Numbers) -> dict[int, list[Bond]]:
+    """The bonds of each cluster; the value of each is its place in ``values``."""
+    *columns, numbers = bonds.columns()
+    order = np.argsort(values)
+    place = np.where(numbers == NOTHING, NOTHING, np.append(order, 0)[np.searchsorted(values[order], numbers)])
+    found: dict[int, list[Bond]] = {}
+    for cluster, *bond in zip(*(column.tolist() for column in (*columns, place)), strict=True):
+        found.setdefault(cluster, []).append(Bond(*bond))
+    return found
 
 
 def _limited(
@@ -125,11 +145,12 @@ def _apart(ties: Ties, joined: Joined, broken: Marks) -> dict[int, set[int]]:
     return found
 
 
-def _table(refused: Sequence[Refusal]) -> pa.Table:
+def _table(refused: Sequence[Refusal], values: Numbers) -> pa.Table:
+    """Rows of :data:`identity.refusals.REFUSALS`; the value of a bond is its place in ``values``."""
     return refusals(
         [one.bond.left for one in refused],
         [one.bond.right for one in refused],
-        [one.bond.value for one in refused],
+        [NOTHING if one.bond.value == NOTHING else values[one.bond.value] for one in refused],
         [one.rule for one in refused],
         [one.rule in REVIEWED for one in refused],
     )
