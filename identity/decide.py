@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.carried import Carried
-from identity.graph import Numbers, components, smallest_members
+from identity.graph import Numbers, bipartite_components, components, smallest_members
 from identity.grouped import Marks
 from identity.limits import Limits
 from identity.numbering import Evidence
@@ -84,10 +84,11 @@ def _limits(rules: Rules) -> Limits:
 def _connected(carried: Carried, which: Marks, nodes: tuple[int, int], *pairs: Ties | Probable) -> Numbers:
     """Components of profiles over some links and the pairs that somebody takes for one person."""
     profiles, values = nodes
-    left, right = carried.profile[which], carried.value[which] + np.int32(profiles)
-    if any(len(one.left) for one in pairs):
-        left = np.concatenate([left, *(one.left for one in pairs)])
-        right = np.concatenate([right, *(one.right for one in pairs)])
+    left, right = carried.profile[which], carried.value[which]
+    if not any(len(one.left) for one in pairs):
+        return bipartite_components(left, right, profiles, values)
+    left = np.concatenate([left, *(one.left for one in pairs)])
+    right = np.concatenate([right + np.int32(profiles), *(one.right for one in pairs)])
     return components(left, right, profiles + values)[:profiles]
 
 

@@ -48,10 +48,6 @@ class Workspace:
             self.connection.unregister(name)
             del self._given[name]
 
-    def drop(self, *names: str) -> None:
-        """Drop tables that were made: what nobody reads any more makes room for what comes."""
-        self.connection.execute("; ".join(f"DROP TABLE {name}" for name in names))
-
     def given(self, name: str) -> pa.Table:
         """The Arrow table that was put under a name."""
         return self._given[name]
@@ -77,11 +73,6 @@ class Workspace:
         """A query's rows as Arrow, cast to a schema if one is given."""
         found = self.connection.execute(query).to_arrow_table()
         return found if schema is None else found.select(schema.names).cast(schema)
-
-    def largest(self, relation: str, column: str) -> int:
-        """The largest number in a column; -1 when there is none."""
-        row = self.connection.execute(f"SELECT max({column}) FROM {relation}").fetchone()
-        return -1 if row is None or row[0] is None else int(row[0])
 
     def count(self, relation: str) -> int:
         """How many rows a table, view or parenthesised query has."""
