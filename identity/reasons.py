@@ -47,7 +47,8 @@ class Clash:
 
     def words(self, language: str) -> str:
         """The clash as part of a sentence."""
-        return SENTENCES["clash"][language].format(kind=_kind(self.kind, language), left=self.left, right=self.right)
+        sentence = SENTENCES["clash_hidden" if self.left == self.right else "clash"][language]
+        return sentence.format(kind=_kind(self.kind, language), left=self.left, right=self.right)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,10 @@ SENTENCES: _Words = {
         "zh": "{kind}不同：一方 {left}，另一方 {right}",
         "en": "different {kind}: {left} on one side, {right} on the other",
     },
+    "clash_hidden": {
+        "zh": "{kind}不同：双方都显示为 {left}，差别在隐去的部分",
+        "en": "different {kind}: both look like {left}, and differ in what is hidden here",
+    },
     "same_name": {"zh": "双方姓名读音相同", "en": "their names sound the same"},
     "title_fits": {"zh": "姓氏和称呼与另一方的姓名相符", "en": "the surname and title of one fit the other's name"},
     "no_name": {

@@ -79,6 +79,17 @@ def test_the_owners_own_limit_on_a_kind_is_told_with_the_values_that_clash() -> 
     assert "different card number: 880***01 on one side, 880***02 on the other" in told.words("en", detailed=True)
 
 
+def test_two_numbers_whose_visible_digits_are_the_same_are_said_to_differ_in_the_others() -> None:
+    people = profiles({"profile": "pos:1", "name": "王芳"}, {"profile": "yz:1", "name": "王芳"})
+    ids = identifiers(("pos:1", "phone", "15410000001"), ("yz:1", "phone", "15420000001"))
+    found = identity.resolve(people, ids, at=AT, new_ids=identity.sequential_ids()).state
+    told = identity.explain(found, "pos:1", "yz:1")
+    assert [(one.kind, one.rule) for one in told.reasons] == [("phone_mask+name", "contradicted")]
+    said = "different phone: both look like 154****0001, and differ in what is hidden here"
+    assert said in told.words("en", detailed=True)
+    assert "手机号不同：双方都显示为 154****0001，差别在隐去的部分" in told.words("zh", detailed=True)
+
+
 def test_a_kind_of_ones_own_that_is_a_contact_tells_how_the_names_go_together() -> None:
     people = profiles({"profile": "pos:1", "name": "王芳"}, {"profile": "yz:1", "name": "王芳"})
     ids = identifiers(("pos:1", "custom", "desk-7", "shop"), ("yz:1", "custom", "desk-7", "shop"))
