@@ -21,7 +21,7 @@ from hub.pipeline.identity_state import PREFIX, StoredState, load_state, prepare
 from hub.pipeline.link_model import load_model
 from hub.store.tables import IdentityDecision
 from hub.warehouse.engine import Engine
-from hub.warehouse.people import create_views
+from hub.warehouse.people import create_views, keep_times
 from hub.warehouse.schema import extend
 from identity import Resolution, Rules
 from identity.likely import LinkModel
@@ -123,6 +123,7 @@ class _Resolving:
         decided = self._newly_decided()
         if not whole and until <= since and not decided:
             return self._counted(ResolveReport())
+        keep_times(self.engine)
         self.engine.execute("CREATE OR REPLACE TEMP TABLE seen AS FROM seen_fingerprints")
         changed = None if whole else self._changed(since, own)
         # Only measures of orders may have changed, which are nobody's identity.

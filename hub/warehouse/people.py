@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import identity.normalise as normalise
 from hub.warehouse.engine import Engine, literal
 
-__all__ = ["create_views", "spellings"]
+__all__ = ["create_views", "keep_times", "spellings"]
 
 _ACTIVITY = {"orders": "ordered_at", "events": "occurred_at", "feedback": "occurred_at"}
 """Record tables that happen to somebody, with the column that says when."""
@@ -39,7 +39,8 @@ _UNSCOPED = ("phone", "email")
 
 
 def create_views(engine: Engine, open_platform: Mapping[str, str]) -> None:
-    """Make the temporary views ``known_payers``, ``profile_keys``, ``seen_profiles``, ``seen_identifiers`` and ``seen_fingerprints``.
+    """Make the temporary views ``known_payers``, ``profile_keys``, ``walk_in_keys``, ``active_times``, ``seen_profiles``, ``seen_identifiers``
+    and ``seen_fingerprints``.
 
     Args:
         engine: the warehouse.
@@ -55,12 +56,22 @@ def create_views(engine: Engine, open_platform: Mapping[str, str]) -> None:
             _keys_sql(table, at, scope) + " AND r.customer_id IS NULL AND n.key IS NOT NULL"
             for table, at in _ACTIVITY.items()
         ),
+        "active_times": _TIMES_SQL,
         "seen_profiles": _PROFILES_SQL,
         "seen_identifiers": _identifiers_sql(scope),
         "seen_fingerprints": _FINGERPRINTS_SQL,
     }
     for name, sql in views.items():
         engine.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
+
+
+def keep_times(engine: Engine) -> None:
+    """Work out once when each profile was active: that reads all there ever was, and ``seen_profiles`` needs it every time it is asked.
+
+    Holds until the views are made again; what is loaded meanwhile is not in it.
+    """
+    engine.execute("CREATE OR REPLACE TEMP TABLE times_now AS FROM temp.active_times")
+    engine.execute("CREATE OR REPLACE TEMP VIEW active_times AS FROM temp.times_now")
 
 
 def _keys_sql(table: str, at: str, scope: str) -> str:
@@ -93,16 +104,18 @@ def _known_payers_sql(scope: str) -> str:
     return " UNION ".join(parts)
 
 
+_TIMES_SQL = """
+    SELECT profile, min(happened_at) AS first_at, max(happened_at) AS last_at
+    FROM temp.profile_keys WHERE profile IS NOT NULL GROUP BY profile"""
+
 _PROFILES_SQL = """
-    WITH active AS (SELECT profile, min(happened_at) AS first_at, max(happened_at) AS last_at
-                    FROM temp.profile_keys WHERE profile IS NOT NULL GROUP BY profile)
     SELECT coalesce(p.connection || ':' || p.source_id, a.profile) AS profile, p.name, p.gender, p.birthday,
            p.birthday_calendar, p.province, p.city, p.district, p.address,
            p.connection || ':' || p.merged_into AS merged_into,
            least(p.registered_at, p.first_seen_at, p.updated_at, a.first_at) AS first_seen,
            greatest(p.updated_at, a.last_at, p.registered_at) AS last_seen
     FROM (SELECT * FROM main.profiles WHERE NOT deleted) AS p
-    FULL JOIN active AS a ON a.profile = p.connection || ':' || p.source_id"""
+    FULL JOIN temp.active_times AS a ON a.profile = p.connection || ':' || p.source_id"""
 """One row per profile, read from a platform or only known through what it did. A profile its platform has deleted loses its
 attributes; what it did remains, under the same key."""
 
