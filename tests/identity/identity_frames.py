@@ -34,6 +34,14 @@ def identifiers(*rows: tuple[str, ...]) -> pa.Table:
     return pa.Table.from_pylist(given, schema=identity.IDENTIFIERS)
 
 
+def dated(profile: str, kind: str, value: str, first: str, last: str, scope: str = "") -> dict[str, object]:
+    times = {
+        "first_seen": dt.datetime.fromisoformat(f"{first}T00:00+00:00"),
+        "last_seen": dt.datetime.fromisoformat(f"{last}T00:00+00:00"),
+    }
+    return {"profile": profile, "kind": kind, "value": value, "scope": scope, "assurance": "typed_by_staff", **times}
+
+
 def constraints(*rows: tuple[str, str, str]) -> pa.Table:
     """Constraints as (rule, left, right)."""
     given = [{"rule": rule, "left": left, "right": right, "actor": "tester"} for rule, left, right in rows]

@@ -72,51 +72,6 @@ def test_a_title_of_the_wrong_gender_does_not_fit() -> None:
     assert len(partition(people, ids)) == 2
 
 
-@pytest.mark.parametrize(
-    ("theirs", "together"),
-    [
-        ("1961-03-02", False),
-        ("--03-02", False),
-        ("1990-05-17", True),
-        ("1991-05-17", True),
-        ("1990-06-19", True),
-        (None, True),
-    ],
-)
-def test_who_gives_no_name_on_a_familys_phone_is_told_apart_by_the_birthday(
-    theirs: str | None, *, together: bool
-) -> None:
-    """A year is easily mistyped, and a day of the lunar calendar is a month off."""
-    people = profiles(named("pos:1", "王芳", birthday="1990-05-17"), {"profile": "pos:2", "birthday": theirs})
-    ids = identifiers(("pos:1", "phone", phone(1)), ("pos:2", "phone", phone(1)))
-    found = resolve(people, ids)
-    assert (len(groups(found.memberships)) == 1) is together
-    assert found.report.refused == ({} if together else {"birthdays_differ": 1})
-
-
-def test_a_second_login_on_a_typed_phone_is_not_assumed_to_be_the_same_person() -> None:
-    ids = identifiers(
-        ("pos:1", "phone", phone(1)),
-        ("mini:1", "phone", phone(1)),
-        ("mini:1", "unionid", "oAbc1", "brand"),
-        ("mini:2", "phone", phone(1)),
-        ("mini:2", "unionid", "oAbc2", "brand"),
-    )
-    found = resolve(profiles("pos:1", "mini:1", "mini:2"), ids)
-    assert groups(found.memberships) == {frozenset({"pos:1", "mini:1"}), frozenset({"mini:2"})}
-    assert found.report.refused == {"other_account": 1}
-
-
-def test_a_second_login_whose_owner_proved_the_phone_is_the_same_person() -> None:
-    ids = identifiers(
-        ("mini:1", "phone", phone(1), "", "authorised"),
-        ("mini:1", "unionid", "oAbc1", "brand"),
-        ("mini:2", "phone", phone(1), "", "authorised"),
-        ("mini:2", "unionid", "oAbc2", "brand"),
-    )
-    assert len(partition(profiles("mini:1", "mini:2"), ids)) == 1
-
-
 @pytest.mark.parametrize("value", ["13800138000", "15400000000", "null", "-", "154****0001", "021-12345678"])
 def test_values_that_are_nobodys_join_nobody(value: str) -> None:
     ids = identifiers(("pos:1", "phone", value), ("pos:2", "phone", value))
@@ -211,39 +166,6 @@ def test_nameless_profiles_do_not_bridge_two_names() -> None:
         ("pos:2", "phone", phone(2)),
     )
     assert partition(people, ids) == {frozenset({"pos:1", "wm:1"}), frozenset({"pos:2"})}
-
-
-def dated(profile: str, kind: str, value: str, first: str, last: str, scope: str = "") -> dict[str, object]:
-    times = {
-        "first_seen": dt.datetime.fromisoformat(f"{first}T00:00+00:00"),
-        "last_seen": dt.datetime.fromisoformat(f"{last}T00:00+00:00"),
-    }
-    return {"profile": profile, "kind": kind, "value": value, "scope": scope, "assurance": "typed_by_staff", **times}
-
-
-def test_a_recycled_number_does_not_hand_its_nameless_profiles_to_the_new_owner() -> None:
-    rows = [
-        dated("pos:old", "phone", phone(1), "2023-01-01", "2023-06-01"),
-        dated("wm:old", "phone", phone(1), "2023-02-01", "2023-05-01"),
-        dated("pos:new", "phone", phone(1), "2024-03-01", "2024-09-01"),
-        dated("wm:new", "phone", phone(1), "2024-04-01", "2024-08-01"),
-    ]
-    ids = pa.Table.from_pylist(rows, schema=identity.IDENTIFIERS)
-    people = profiles(named("pos:old", "王芳"), "wm:old", named("pos:new", "李强"), "wm:new")
-    assert partition(people, ids) == {frozenset({"pos:old", "wm:old"}), frozenset({"pos:new", "wm:new"})}
-
-
-def test_a_login_on_a_number_long_silent_is_a_new_owner() -> None:
-    rows = [
-        dated("mini:1", "phone", phone(1), "2023-01-01", "2023-06-01"),
-        dated("mini:1", "unionid", "oAbc1", "2023-01-01", "2023-06-01", "brand"),
-        dated("mini:2", "phone", phone(1), "2024-03-01", "2024-09-01"),
-        dated("mini:2", "unionid", "oAbc2", "2024-03-01", "2024-09-01", "brand"),
-        dated("wm:2", "phone", phone(1), "2024-05-01", "2024-09-01"),
-    ]
-    found = resolve(profiles("mini:1", "mini:2", "wm:2"), pa.Table.from_pylist(rows, schema=identity.IDENTIFIERS))
-    assert groups(found.memberships) == {frozenset({"mini:1"}), frozenset({"mini:2", "wm:2"})}
-    assert found.report.refused == {"other_owner": 1}
 
 
 def test_a_masked_number_with_the_same_name_joins_the_only_number_it_can_be() -> None:
