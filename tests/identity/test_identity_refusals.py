@@ -35,3 +35,16 @@ def test_a_value_that_only_one_profile_is_left_with_need_not_stay_blocked() -> N
     )
     assert left.report.blocked == {}
     assert left.state.value_states.num_rows == 0
+
+
+def test_no_limit_parts_whom_a_person_joined_but_it_parts_whom_a_platform_did() -> None:
+    rules = identity.Rules().with_kind("card_no", per_customer=1)
+    links = identifiers(("a:1", "card_no", "A001", "chain"), ("b:1", "card_no", "B001", "chain"))
+    people = profiles("a:1", "b:1")
+    decided = identity.merge(["a:1", "b:1"], actor="li", reason="same person", at=AT)
+    by_hand = identity.resolve(people, links, at=AT, rules=rules, constraints=decided)
+    assert len(groups(by_hand.memberships)) == 1
+    merged = profiles({"profile": "a:1", "merged_into": "b:1"}, "b:1")
+    by_platform = identity.resolve(merged, links, at=AT, rules=rules)
+    assert len(groups(by_platform.memberships)) == 2
+    assert by_platform.report.refused == {"limit": 1}
