@@ -51,6 +51,16 @@ def test_one_lucky_pair_does_not_chain_strangers() -> None:
     assert partition(both) == {frozenset("abc"), frozenset("d")}
 
 
+def test_two_pairs_between_the_same_groups_are_no_surer_than_their_mean() -> None:
+    card = identifiers(("a", "card_no", "88000001", "till"), ("b", "card_no", "88000001", "till"))
+    assert partition(resolved(("a", "c", 8), ("b", "c", 8), ids=card)) == {
+        frozenset("ab"),
+        frozenset("c"),
+        frozenset("d"),
+    }
+    assert partition(resolved(("a", "c", 15), ("b", "c", 15), ids=card)) == {frozenset("abc"), frozenset("d")}
+
+
 @pytest.mark.parametrize(
     ("ids", "rule"),
     [
