@@ -12,7 +12,7 @@ from identity.graph import Numbers
 from identity.grouped import NOTHING, Marks, Wide
 from identity.rules import Tier
 
-__all__ = ["AUTHORISED", "NEVER", "Carried", "Facts", "Spaces", "days"]
+__all__ = ["AUTHORISED", "DAY", "NEVER", "Carried", "Facts", "Spaces", "days"]
 
 AUTHORISED = 4
 """Rank of an assurance that proves possession: issued, or confirmed by the person."""
@@ -93,10 +93,11 @@ class Carried:
 
 def days(times: Wide) -> list[int | None]:
     """The day of each time of :attr:`Carried.first_seen`, counted from 1970-01-01; None where not known."""
-    return [None if time == NEVER else time // _DAY for time in times.tolist()]
+    return [None if time == NEVER else time // DAY for time in times.tolist()]
 
 
-_DAY = 86_400_000_000
+DAY = 86_400_000_000
+"""Microseconds of a day."""
 
 
 @dataclass(frozen=True, slots=True)

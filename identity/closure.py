@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identity.changes import KEYS
 from identity.graph import Numbers
 from identity.grouped import NOTHING
 from identity.judge import judge_values
@@ -25,7 +26,7 @@ __all__ = ["close_over", "find_known", "take_everything"]
 def take_everything(work: Workspace, before: State) -> Evidence:
     """For a full run: the evidence, and ``value_state``, ``judged`` and ``old_*``, cover all there is."""
     work.put(past_state=before.value_states, pairs_now=work.given("new_pair"))
-    evidence = number_evidence(work, work.given("new_profile"), work.given("new_link"))
+    evidence = number_evidence(work.given("kind"), work.given("new_profile"), work.given("new_link"))
     pa.default_memory_pool().release_unused()  # what numbering no longer needs stays with its thread otherwise
     carried = evidence.carried
     judged = judge_values(work, evidence.values, carried.value, evidence.facts.sound[carried.profile])
@@ -96,7 +97,7 @@ def _load_reached(work: Workspace, before: State, changed: pa.Array, reached: pa
     link = pa.concat_tables([work.given("new_link"), links])
     (states,) = before.find(("value_states", "value", pc.unique(link["value"])))
     work.put(old_history=history, near_refusal=refusals, near_pair=pairs, near_state=states)
-    return number_evidence(work, pa.concat_tables([work.given("new_profile"), profiles]), link)
+    return number_evidence(work.given("kind"), pa.concat_tables([work.given("new_profile"), profiles]), link)
 
 
 def _judge_touched(work: Workspace, before: State, changed: pa.Array) -> pa.Array:
@@ -133,18 +134,18 @@ def _linking(work: Workspace) -> pa.Array:
     # The texts of blocked values are few; only links that have one are looked at as a whole.
     doubtful = pc.is_in(links["value"], blocked["value"].combine_chunks())
     rest = links.filter(doubtful)
-    key = ("kind", "scope", "value")
+    key = KEYS["value_states"]
     rest = rest.filter(pc.invert(pc.is_in(text_keys(rest, key), text_keys(blocked, key))))
     return _texts(links.filter(pc.invert(doubtful))["profile"], rest["profile"])
 
 
 def _find_reached(work: Workspace, before: State, changed: pa.Array, seeds: pa.Array) -> pa.Array:
-    """All profiles of the closure, the ones that are gone among them; and table ``near_member``, whose they were."""
+    """All profiles of the closure, the ones that are gone among them; and table ``old_member``, whose they were."""
     profiles, pairs = work.given("new_profile"), work.given("new_pair")
     source = _texts(
         changed, seeds, _linking(work), work.given("pointing")["profile"], profiles["merged_into"], pairs["left"], pairs["right"]
     )  # fmt: skip
     (starts,) = before.find(("memberships", "profile", source))
     (component,) = before.find(("memberships", "component", pc.unique(starts["component"])))
-    work.put(near_member=component, old_member=component)
+    work.put(old_member=component)
     return _texts(component["profile"], changed)

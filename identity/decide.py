@@ -1,4 +1,4 @@
-"""Which profiles are one person: from evidence in the workspace to groups.
+"""Which profiles are one person: from numbered evidence to groups.
 
 Three passes, each joining groups of the one before. What a system asserts joins first. What people share (a phone)
 joins those who agree on it: every value is split into *slots*, one per name, and only groups in one slot are joined.
@@ -64,8 +64,7 @@ def decide(evidence: Evidence, wishes: pa.Table, pairs: pa.Table, rules: Rules) 
     )
     slots = make_slots(carried, facts, groups, rules.tenure_gap_days)
     clusters = _join_slots(slots, groups)
-    stage = Shared(slots, facts, carried.spaces.priority)
-    shared, doubtful = solve_problems(stage, evidence, ties, groups, clusters, limits)
+    shared, doubtful = solve_problems(Shared(slots, evidence), evidence, ties, groups, clusters, limits)
     final, unlikely = join_probable(probable, carried, ties, facts, shared, rules, limits)
     refused = pa.concat_tables([over, slots.refused, doubtful, unlikely])
     left, right = (refused[side].to_numpy() for side in ("left", "right"))

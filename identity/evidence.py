@@ -26,8 +26,7 @@ def load_kinds(work: Workspace, rules: Rules) -> None:
     kinds = sorted(rules.kinds, key=lambda kind: kind.priority)
     strongest = max((kind.priority for kind in kinds), default=0) + 1
     rows = [
-        {**{name: getattr(kind, name) for name in _KINDS.names if hasattr(kind, name)}, "kind": kind.name}
-        for kind in kinds
+        {"kind": kind.name, **{name: getattr(kind, name) for name in _KINDS.names if name != "kind"}} for kind in kinds
     ] + [
         {
             "kind": str(composite),

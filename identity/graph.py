@@ -1,6 +1,6 @@
 """Connected components of a graph between two kinds of nodes, in array code.
 
-Nodes are numbers from 0; strings are numbered before (:mod:`identity.evidence`). SciPy's components are linear in the
+Nodes are numbers from 0; strings are numbered before (:mod:`identity.numbering`). SciPy's components are linear in the
 edges whatever their shape: neither long chains nor hubs slow them down.
 """
 

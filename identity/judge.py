@@ -76,14 +76,11 @@ def _doubtful(work: Workspace, values: Values, names: Wide) -> Marks:
     """The values that may have a state: judging the others would find nothing."""
     kinds, table = work.given("kind"), values.table
     most = kinds["max_profiles"].take(pc.index_in(values.spaces["kind"], kinds["kind"].combine_chunks()))
-    unlimited = np.iinfo(np.int64).max
-    many = np.asarray(most.cast(pa.int64()).fill_null(unlimited))[np.asarray(table["space"])]
+    many = np.asarray(most)[np.asarray(table["space"])]
     carriers = np.asarray(table["carriers"])
     listed, past = (
-        np.asarray(
-            pc.is_in(table["value"], work.table(f"SELECT value FROM {name}")["value"].combine_chunks()), np.bool_
-        )
-        for name in ("listed_blocked", "past_state")
+        np.asarray(pc.is_in(table["value"], texts.combine_chunks()), np.bool_)
+        for texts in (work.table("SELECT value FROM listed_blocked")["value"], work.given("past_state")["value"])
     )
     # A value of one profile joins nobody: it need not stay blocked.
     return np.asarray(

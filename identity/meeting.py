@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from identity.carried import AUTHORISED, NEVER, Carried
+from identity.carried import AUTHORISED, DAY, NEVER, Carried
 from identity.graph import Numbers
 from identity.group_names import GroupNames
 from identity.grouped import NOTHING, Grouped, Marks, Wide, matches
 from identity.rules import Tier
 
 __all__ = ["Met", "find_opposed", "find_rivals", "meet"]
-
-_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +93,8 @@ def _later(logins: _Logins, value: Numbers, first_seen: Wide) -> Marks:
     """Whether each group on a value has a login of a system of which the value knew another one before."""
     systems = Grouped(value[logins.row], logins.space)
     later = np.ones(len(logins.row), np.bool_)
-    later[systems.first_by(first_seen[logins.row], logins.row)] = (
-        False  # rows of a value stand in the order of their groups
-    )
+    # Rows of a value stand in the order of their groups.
+    later[systems.first_by(first_seen[logins.row], logins.row)] = False
     found = np.zeros(len(value), np.bool_)
     found[logins.row[later]] = True
     return found
@@ -118,7 +115,7 @@ def _tenures(
     begins[owners.heads] = True
     silent_since = _latest_before(value, last_seen[order])
     dated = ~owners.any(first == NEVER)[owners.of]
-    silent = begins | (first - np.where(begins, 0, silent_since) >= gap_days * _DAY)
+    silent = begins | (first - np.where(begins, 0, silent_since) >= gap_days * DAY)
     new_name = np.zeros(len(value), np.bool_)
     new_name[Grouped(value, sound).heads] = True
     starts = dated & silent & np.where(sound != NOTHING, new_name, later_login[order])

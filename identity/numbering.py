@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from identity.carried import Carried, Facts, Spaces
+from identity.changes import KEYS
 from identity.graph import Numbers
 from identity.grouped import NOTHING
 from identity.tables import text_keys
-from identity.workspace import Workspace
 
 __all__ = ["Evidence", "Values", "drop_blocked", "number_evidence", "number_values"]
 
@@ -35,8 +35,8 @@ class Values:
         rows: which of the links these are.
         space: for each the number of its kind and scope.
         value: for each the number of its value.
-        spaces: (no, kind, scope).
-        table: (no, space, value, carriers, pattern); ``carriers`` counts links, ``pattern`` says that a rule blocks its like.
+        spaces: (kind, scope) by number.
+        table: (space, value, carriers, pattern) by number; ``carriers`` counts links, ``pattern`` says that a rule blocks its like.
     """
 
     rows: _Codes
@@ -65,11 +65,11 @@ class Evidence:
     values: Values
 
 
-def number_evidence(work: Workspace, profiles: pa.Table, links: pa.Table) -> Evidence:
+def number_evidence(kinds: pa.Table, profiles: pa.Table, links: pa.Table) -> Evidence:
     """Number profiles and what they carry.
 
     Args:
-        work: with the Arrow table ``kind``.
+        kinds: table ``kind``, see :func:`identity.evidence.load_kinds`.
         profiles: rows of :data:`identity.SCHEMAS` ``profiles``, each profile once.
         links: rows of ``links``; one of a profile that is not among the given ones carries nothing.
     """
@@ -89,7 +89,7 @@ def number_evidence(work: Workspace, profiles: pa.Table, links: pa.Table) -> Evi
         value=values.value[known].astype(np.int32),
         space=values.space[known].astype(np.int32),
         links=links.select(["assurance", "first_seen", "last_seen"]).take(rows),
-        spaces=Spaces.of(values.spaces, work.given("kind")),
+        spaces=Spaces.of(values.spaces, kinds),
     )
     return Evidence(keys, facts, _merged_into(profiles, keys), carried, values)
 
@@ -119,14 +119,12 @@ def number_values(links: pa.Table) -> Values:
         value=number,
         spaces=pa.table(
             {
-                "no": pa.array(np.arange(len(spaces), dtype=np.int32)),
                 "kind": kinds.take(pa.array(of_kind)),
                 "scope": scopes.take(pa.array(of_scope)),
             }
         ),
         table=pa.table(
             {
-                "no": pa.array(np.arange(len(pairs), dtype=np.int32)),
                 "space": pa.array(of_space.astype(np.int32)),
                 "value": texts.take(pa.array(of_text)),
                 "carriers": pa.array(np.bincount(number, minlength=len(pairs))),
@@ -163,16 +161,11 @@ def drop_blocked(evidence: Evidence, states: pa.Table) -> Evidence:
     """
     values, carried = evidence.values, evidence.carried
     blocked = states.filter(pc.equal(states["state"], "blocked"))
-    doubtful = values.table.filter(pc.is_in(values.table["value"], blocked["value"].combine_chunks()))
-    named = doubtful.append_column("kind", values.spaces["kind"].take(doubtful["space"])).append_column(
-        "scope", values.spaces["scope"].take(doubtful["space"])
-    )
-    numbers = doubtful["no"].filter(pc.is_in(text_keys(named, _VALUE), text_keys(blocked, _VALUE)))
-    if not len(numbers):
-        return evidence
+    # The texts of blocked values are few: only values that have one are looked at as a whole.
+    doubtful = np.flatnonzero(pc.is_in(values.table["value"], blocked["value"].combine_chunks()))
+    rows = values.table.take(pa.array(doubtful))
+    named = values.spaces.take(rows["space"]).append_column("value", rows["value"])
+    key = KEYS["value_states"]
     free = np.ones(values.table.num_rows, np.bool_)
-    free[np.asarray(numbers)] = False
-    return replace(evidence, carried=carried.where(free[carried.value]))
-
-
-_VALUE = ("kind", "scope", "value")
+    free[doubtful[np.asarray(pc.is_in(text_keys(named, key), text_keys(blocked, key)), np.bool_)]] = False
+    return evidence if free.all() else replace(evidence, carried=carried.where(free[carried.value]))

@@ -76,7 +76,7 @@ class Outcome:
             "profiles": "gone_profile",
             "links": "gone_link",
             "value_states": "past_state",
-            "memberships": "near_member",
+            "memberships": "old_member",
             "refusals": "near_refusal",
             "pairs": "gone_pair",
         }

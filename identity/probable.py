@@ -18,7 +18,7 @@ from identity.graph import Numbers, components
 from identity.grouped import NOTHING, Grouped, Marks
 from identity.likely.grouping import AverageLink, Edges
 from identity.limits import Held, Limits, merged
-from identity.refusals import refusals
+from identity.refusals import REFUSALS, refusals
 from identity.rules import Rules
 from identity.ties import Probable, Ties
 
@@ -58,7 +58,7 @@ def join_probable(
     """
     edges = _edges(probable, clusters)
     if not edges:
-        return clusters, refusals([], [], [], [])
+        return clusters, REFUSALS.empty_table()
     judge = _Judge(
         _facts(carried, ties, facts, clusters, sorted({cluster for pair in edges for cluster in pair})), limits
     )

@@ -14,7 +14,7 @@ from identity.graph import Numbers
 from identity.grouped import NOTHING, Grouped, Marks
 from identity.limits import Limits
 from identity.numbering import Evidence, Values
-from identity.refusals import refusals
+from identity.refusals import REFUSALS, refusals
 from identity.stages import Bonds, Joined, Stage
 from identity.ties import Ties
 
@@ -40,16 +40,13 @@ def solve_problems(
     Returns:
         For each profile its cluster, named by the smallest profile in it; and the joins that were refused.
     """
-    numbers, carried = np.arange(len(units), dtype=np.int32), evidence.carried
-    # Only where several units were joined can a join be wrong.
-    several = np.bincount(clusters[units == numbers], minlength=len(units))[clusters] > 1
-    joined = Joined(units, clusters, several)
+    carried, joined = evidence.carried, Joined.of(units, clusters)
     broken = np.zeros(len(units), np.bool_)
     for found in (_over_limit(carried, joined), _kept_apart(ties, joined), stage.problems(joined, limits)):
         broken[found] = True
     if not broken.any():
-        return clusters, refusals([], [], [], [])
-    target = numbers.copy()
+        return clusters, REFUSALS.empty_table()
+    target = np.arange(len(units), dtype=np.int32)
     refused: list[Refusal] = []
     bonds = stage.bonds(joined, broken)
     values = _in_order(evidence.values, bonds.value)

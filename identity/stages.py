@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from identity.agglomerate import Unit
-from identity.carried import Carried, Facts
+from identity.carried import Carried
 from identity.graph import Numbers
 from identity.grouped import NOTHING, Grouped, Marks, Wide
 from identity.limits import Limits
+from identity.numbering import Evidence
 from identity.rules import Tier
 from identity.slots import Slots
 from identity.ties import Ties
@@ -21,16 +22,22 @@ __all__ = ["Asserted", "Bonds", "Joined", "Shared", "Stage"]
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Units and the clusters they were joined into; the marks are by the number of the profile.
+    """Units and the clusters they were joined into, for each profile.
 
     Attributes:
-        units, clusters: for each profile.
-        joined: whether its cluster has several units.
+        units, clusters: by their smallest profiles.
+        joined: whether the cluster has several units: only there can a join be wrong.
     """
 
     units: Numbers
     clusters: Numbers
     joined: Marks
+
+    @classmethod
+    def of(cls, units: Numbers, clusters: Numbers) -> Joined:
+        """From the unit and the cluster of each profile."""
+        heads = units == np.arange(len(units))
+        return cls(units, clusters, np.bincount(clusters[heads], minlength=len(units))[clusters] > 1)
 
     @property
     def heads(self) -> Wide:
@@ -117,9 +124,7 @@ class Shared:
     """Groups joined by what people share: names, birthdays and sizes count as well."""
 
     slots: Slots
-    facts: Facts
-    priority: Numbers
-    """Of each space."""
+    evidence: Evidence
 
     def problems(self, joined: Joined, limits: Limits) -> Numbers:
         """Clusters with two names or birthdays, and large ones."""
@@ -140,12 +145,12 @@ class Shared:
         group, value = met.group[rows], met.value[rows]
         return Bonds.between(
             Grouped(value, self.slots.slot[rows]), group, joined.clusters[group], met.tier[rows],
-            self.priority[met.space[rows]], met.assurance[rows], value,
+            self.evidence.carried.spaces.priority[met.space[rows]], met.assurance[rows], value,
         )  # fmt: skip
 
     def unit(self, key: int, **known: Any) -> Unit:
         """A group, with its name and birthday."""
-        names, facts = self.slots.names, self.facts
+        names, facts = self.slots.names, self.evidence.facts
         sound, birthday = int(names.sound[key]), int(names.birthday[key])
         return Unit(
             key=key,
