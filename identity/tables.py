@@ -271,12 +271,17 @@ class State:
         Args:
             wanted: each the name of a table, a column of texts, and the values its rows are wanted for.
         """
-        asked = [(getattr(self, name), f"{name}.{column}", column, _whole(values)) for name, column, values in wanted]
-        if max(table.num_rows for table, *_ in asked) < _SMALL:
-            return [pick(table, column, values) for table, _, column, values in asked]
-        lookup = self._lookup
+        asked = [(name, column, _whole(values)) for name, column, values in wanted]
+        if all(getattr(self, name).num_rows < _SMALL for name, *_ in asked):
+            return [self._rows(*one) for one in asked]
         with ThreadPoolExecutor(max_workers=len(asked)) as pool:
-            return list(pool.map(lambda one: lookup.rows(*one), asked))
+            return list(pool.map(lambda one: self._rows(*one), asked))
+
+    def _rows(self, name: str, column: str, values: pa.Array) -> pa.Table:
+        table = getattr(self, name)
+        if table.num_rows < _SMALL:
+            return pick(table, column, values)
+        return self._lookup.rows(table, f"{name}.{column}", column, values)
 
     @property
     def last_born(self) -> int:
