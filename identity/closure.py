@@ -87,8 +87,10 @@ def _texts(*columns: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _load_reached(work: Workspace, before: State, changed: pa.Array, reached: pa.Array) -> Evidence:
     """What is said of the reached profiles now, and what was known of them."""
     others = reached.filter(pc.invert(pc.is_in(reached, changed)))
+    carriers = work.given("carrier")  # found when values were judged: most of the reached are among them
+    unknown = others.filter(pc.invert(pc.is_in(others, carriers["profile"].combine_chunks())))
     profiles, links, history, refusals, pairs = before.find(
-        ("profiles", "profile", others),
+        ("profiles", "profile", unknown),
         ("links", "profile", others),
         ("history", "profile", reached),
         ("refusals", "left", reached),
@@ -97,7 +99,11 @@ def _load_reached(work: Workspace, before: State, changed: pa.Array, reached: pa
     link = pa.concat_tables([work.given("new_link"), links])
     (states,) = before.find(("value_states", "value", pc.unique(link["value"])))
     work.put(old_history=history, near_refusal=refusals, near_pair=pairs, near_state=states)
-    return number_evidence(work.given("kind"), pa.concat_tables([work.given("new_profile"), profiles]), link)
+    return number_evidence(
+        work.given("kind"),
+        pa.concat_tables([work.given("new_profile"), pick(carriers, "profile", others), profiles]),
+        link,
+    )
 
 
 def _judge_touched(work: Workspace, before: State, changed: pa.Array) -> pa.Array:
@@ -116,9 +122,11 @@ def _judge_touched(work: Workspace, before: State, changed: pa.Array) -> pa.Arra
 
 
 def _sounds(work: Workspace, before: State, profiles: pa.ChunkedArray, values: Values) -> Numbers:
-    """For each link that ``values`` numbers a code of what its profile is called now."""
+    """For each link that ``values`` numbers a code of what its profile is called now; and table ``carrier``, what the previous state
+    knows of these profiles."""
     carriers = profiles.take(pa.array(values.rows)).combine_chunks().dictionary_encode()
     (known,) = before.find(("profiles", "profile", carriers.dictionary))
+    work.put(carrier=known)
     said = pa.concat_tables([table.select(["profile", "sound"]) for table in (work.given("new_profile"), known)])
     # The first row is the one that counts: a changed profile's new name, not its old one.
     sounds = said["sound"].take(pc.index_in(carriers.dictionary, said["profile"].combine_chunks()))
