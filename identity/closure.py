@@ -6,8 +6,6 @@ kept for each profile the component it lies in, so one pass finds them all, howe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +18,7 @@ from identity.numbering import Evidence, Values, drop_blocked, number_evidence, 
 from identity.tables import State, pick, text_keys
 from identity.workspace import Workspace
 
-__all__ = ["close_over", "find_known", "take_everything"]
+__all__ = ["close_over", "take_everything"]
 
 
 def take_everything(work: Workspace, before: State) -> Evidence:
@@ -34,7 +32,29 @@ def take_everything(work: Workspace, before: State) -> Evidence:
     return drop_blocked(evidence, judged)
 
 
-def find_known(before: State, changed: pa.Array) -> dict[str, pa.Table]:
+def close_over(work: Workspace, before: State, changed: pa.Array, seeds: pa.Array) -> Evidence:
+    """For an incremental run: the same, over all that changed profiles can reach.
+
+    The previous state is only searched (:meth:`identity.State.find`); what is found enters the workspace.
+
+    Args:
+        work: with the changed evidence as ``new_profile`` and ``new_link``.
+        before: the previous state.
+        changed: the keys of the changed profiles.
+        seeds: profiles touched in another way, by a constraint for one.
+    """
+    _find_known(work, before, changed)
+    touched = _judge_touched(work, before, changed)
+    reached = _find_reached(work, before, changed, seeds)
+    evidence = _load_reached(work, before, changed, reached)
+    near_state = _without(work.given("near_state"), "value", touched)
+    work.put(value_state=pa.concat_tables([work.given("judged"), near_state]))
+    near_pair = pick(_without(work.given("near_pair"), "right", changed), "right", reached)
+    work.put(pairs_now=pa.concat_tables([work.given("new_pair"), near_pair]))
+    return drop_blocked(evidence, work.given("value_state"))
+
+
+def _find_known(work: Workspace, before: State, changed: pa.Array) -> None:
     """What the previous state knows of changed profiles: ``gone_profile``, ``gone_link``, ``gone_pair`` and, of the profiles that
     were merged into them, ``pointing``."""
     gone_link, gone_profile, pointing, one_side, other_side = before.find(
@@ -45,32 +65,7 @@ def find_known(before: State, changed: pa.Array) -> dict[str, pa.Table]:
         ("pairs", "right", changed),
     )
     pairs = pa.concat_tables([one_side, _without(other_side, "left", changed)])
-    return {"gone_link": gone_link, "gone_profile": gone_profile, "gone_pair": pairs, "pointing": pointing}
-
-
-def close_over(
-    work: Workspace, before: State, changed: pa.Array, seeds: pa.Array, known: Mapping[str, pa.Table]
-) -> Evidence:
-    """For an incremental run: the same, over all that changed profiles can reach.
-
-    The previous state is only searched (:meth:`identity.State.find`); what is found enters the workspace.
-
-    Args:
-        work: with the changed evidence as ``new_profile`` and ``new_link``.
-        before: the previous state.
-        changed: the keys of the changed profiles.
-        seeds: profiles touched in another way, by a constraint for one.
-        known: what the state knows of the changed profiles, see :func:`find_known`.
-    """
-    work.put(**known)
-    touched = _judge_touched(work, before, changed)
-    reached = _find_reached(work, before, changed, seeds)
-    evidence = _load_reached(work, before, changed, reached)
-    near_state = _without(work.given("near_state"), "value", touched)
-    work.put(value_state=pa.concat_tables([work.given("judged"), near_state]))
-    near_pair = pick(_without(work.given("near_pair"), "right", changed), "right", reached)
-    work.put(pairs_now=pa.concat_tables([work.given("new_pair"), near_pair]))
-    return drop_blocked(evidence, work.given("value_state"))
+    work.put(gone_link=gone_link, gone_profile=gone_profile, gone_pair=pairs, pointing=pointing)
 
 
 def _without(table: pa.Table, column: str, values: pa.Array) -> pa.Table:

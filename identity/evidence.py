@@ -1,20 +1,21 @@
 """From raw tables to evidence: normalised profiles and links in the workspace.
 
-A *link* says that a profile carries a value: kind, scope, value, and what the normaliser thinks of it. Rows that cannot
-be used are left out and counted by reason, never raised.
+A *link* says that a profile carries a value: kind, scope, value, and what the normaliser thinks of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identity.composites import compose
 from identity.errors import InvalidInputError
+from identity.links import assurance_ranks, read_links
 from identity.normalise.bulk import birthdays, names, normal_values
-from identity.rules import ASSURANCE_RANK, MASKED_KIND, Composite, Rules, Tier
+from identity.rules import Rules, Tier
 from identity.tables import SCHEMAS
 from identity.workspace import Workspace
 
@@ -58,13 +59,13 @@ _KINDS = pa.schema(
 
 
 def load_evidence(work: Workspace, profiles: pa.Table, identifiers: pa.Table, rules: Rules) -> dict[str, int]:
-    """Make tables ``new_profile`` and ``new_link`` from raw input.
+    """Put tables ``new_profile`` and ``new_link``, made from raw input.
 
     Args:
         work: with table ``kind``.
         profiles: as :data:`identity.tables.PROFILES`.
         identifiers: as :data:`identity.tables.IDENTIFIERS`.
-        rules: the birthdays that are placeholders.
+        rules: the birthdays that are placeholders, and the composites.
 
     Returns:
         How many identifier rows were left out, by reason.
@@ -74,51 +75,14 @@ def load_evidence(work: Workspace, profiles: pa.Table, identifiers: pa.Table, ru
     """
     if len(pc.unique(profiles["profile"])) != profiles.num_rows:
         raise InvalidInputError("A profile stands in two rows.", hint="Give each profile once, in its latest version.")
-    # Names are taken apart in Python, identifiers by the database: each has a core.
+    # Names are taken apart in Python, identifiers by Arrow: each has a core.
     with ThreadPoolExecutor(max_workers=1) as pool:
         normal = pool.submit(_normal_profiles, profiles, rules)
-        work.put(given_profile=profiles.select(["profile"]), identifier_arrow=identifiers)
-        _load_raw_links(work)
-        work.view("normal_link", normal_values(work.connection, "raw_link"))
-        ignored = _count_ignored(work)
-        said = work.table(_LINKS, SCHEMAS["links"])
-        work.run("DROP VIEW normal_link; DROP TABLE fast_values")
-    work.put(said_link=said, new_profile=normal.result())
-    composed = [work.table(_COMPOSITES[composite], SCHEMAS["links"]) for composite in rules.composites]
-    work.put(new_link=pa.concat_tables([said, *composed]))
+        links, ignored = read_links(work.given("kind"), profiles["profile"].combine_chunks(), identifiers)
+    made = [compose(composite, normal.result(), links) for composite in rules.composites]
+    said = links.select(SCHEMAS["links"].names).cast(SCHEMAS["links"])
+    work.put(new_profile=normal.result(), new_link=pa.concat_tables([said, *made]))
     return ignored
-
-
-_LINKS = """
-    SELECT profile, kind, scope, value, any_value(status) AS status, max(assurance) AS assurance,
-           min(first_seen) AS first_seen, max(last_seen) AS last_seen
-    FROM normal_link
-    WHERE status IN ('key', 'masked', 'landline', 'blocked') AND NOT unscoped AND known
-    GROUP BY profile, kind, scope, value"""
-"""SQL: one link per profile and value; the value decides the status."""
-
-_COMPOSITES = {
-    Composite.MASKED_PHONE_AND_NAME: f"""
-        SELECT profile, '{Composite.MASKED_PHONE_AND_NAME}' AS kind, '' AS scope, mask || ' ' || sound AS value,
-               'key' AS status, max(assurance) AS assurance, min(held.first_seen) AS first_seen,
-               max(held.last_seen) AS last_seen
-        FROM (SELECT link.*, CASE WHEN status = 'masked' THEN value
-                                  WHEN status = 'key' AND value LIKE '+861%' AND length(value) = 14
-                                  THEN substr(value, 4, 3) || '****' || right(value, 4) END AS mask
-              FROM said_link AS link WHERE kind = 'phone') AS held
-        JOIN new_profile USING (profile)
-        WHERE mask IS NOT NULL AND sound IS NOT NULL GROUP BY profile, mask, sound""",
-    Composite.NAME_AND_BIRTHDAY: f"""
-        SELECT profile, '{Composite.NAME_AND_BIRTHDAY}' AS kind, '' AS scope, birthday || ' ' || sound AS value,
-               'key' AS status, coalesce(birthday_rank, 1) AS assurance, first_seen, last_seen
-        FROM new_profile WHERE sound IS NOT NULL AND birthday[1] <> '-' AND NOT lunar""",
-    Composite.NAME_AND_ADDRESS: f"""
-        SELECT profile, '{Composite.NAME_AND_ADDRESS}' AS kind, '' AS scope, place || ' ' || sound AS value,
-               'key' AS status, 1 AS assurance, first_seen, last_seen
-        FROM (SELECT *, concat_ws(' ', city, district, regexp_replace(address, '\\s', '', 'g')) AS place FROM new_profile)
-        WHERE sound IS NOT NULL AND length(address) >= 6 AND regexp_matches(address, '[0-9]')""",
-}
-"""SQL that makes the links of each composite; columns as in ``new_link``."""
 
 
 def _normal_profiles(profiles: pa.Table, rules: Rules) -> pa.Table:
@@ -126,7 +90,7 @@ def _normal_profiles(profiles: pa.Table, rules: Rules) -> pa.Table:
     parts = {
         **_columns(names(profiles["name"])),
         **_columns(birthdays(profiles["birthday"], profiles["birthday_calendar"], rules.placeholder_birthdays)),
-        "birthday_rank": _ranks(profiles["birthday_assurance"]),
+        "birthday_rank": assurance_ranks(profiles["birthday_assurance"]),
     }
     schema = SCHEMAS["profiles"]
     return pa.table({field: parts[field] if field in parts else profiles[field] for field in schema.names}).cast(schema)
@@ -136,55 +100,21 @@ def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     return {name: table[name] for name in table.column_names}
 
 
-def _ranks(column: pa.ChunkedArray) -> pa.Array:
-    places = pc.index_in(column.combine_chunks(), pa.array(list(ASSURANCE_RANK)))
-    return pc.take(pa.array(list(ASSURANCE_RANK.values()), pa.int8()), places)
-
-
-def _load_raw_links(work: Workspace) -> None:
-    rank = " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in ASSURANCE_RANK.items())
-    work.view(
-        "raw_link",
-        f"""SELECT given.profile, known.kind, CASE WHEN known.scoped THEN trim(coalesce(given.scope, '')) ELSE '' END AS scope,
-                   given.value AS raw, known.normaliser, known.scoped AND trim(coalesce(given.scope, '')) = '' AS unscoped,
-                   given.profile IN (SELECT profile FROM given_profile) AS known,
-                   CASE given.assurance {rank} ELSE 1 END AS assurance, given.first_seen, given.last_seen
-            FROM identifier_arrow AS given
-            JOIN kind AS known ON known.normaliser IS NOT NULL AND known.kind = CASE given.kind WHEN '{MASKED_KIND}' THEN 'phone' ELSE given.kind END""",
+def normal_lists(work: Workspace, rules: Rules) -> None:
+    """Put tables ``listed_blocked`` and ``listed_trusted`` (kind, value) from the rules' lists, normalised."""
+    work.put(
+        listed_blocked=_normal_list(rules, rules.blocked, rules.own), listed_trusted=_normal_list(rules, rules.trusted)
     )
 
 
-def _count_ignored(work: Workspace) -> dict[str, int]:
-    rows = work.connection.execute(
-        """SELECT CASE WHEN NOT known THEN 'unknown_profile' WHEN status IN ('empty', 'invalid') THEN status
-                       WHEN unscoped THEN 'unscoped' END AS reason, count(*)
-           FROM normal_link GROUP BY reason HAVING reason IS NOT NULL
-           UNION ALL
-           SELECT 'unknown_kind', count(*) FROM identifier_arrow
-           WHERE kind NOT IN (SELECT kind FROM kind WHERE normaliser IS NOT NULL) AND kind <> ? HAVING count(*) > 0 ORDER BY ALL""",
-        [MASKED_KIND],
-    ).fetchall()
-    return {str(reason): int(count) for reason, count in rows}
-
-
-def normal_lists(work: Workspace, rules: Rules) -> None:
-    """Make tables ``listed_blocked`` and ``listed_trusted`` (kind, value) from the rules' lists, normalised."""
-    wanted = {"listed_blocked": (rules.blocked, rules.own), "listed_trusted": (rules.trusted,)}
-    rows = [
-        {"list": name, "kind": kind, "normaliser": str(rules.kind(kind).normaliser), "raw": value}
-        for name, lists in wanted.items()
-        for one in lists
-        for kind, values in one.items()
-        for value in sorted(values)
-    ]
-    work.put(list_arrow=pa.Table.from_pylist(rows, schema=_LISTS))
-    query = normal_values(work.connection, "list_arrow") if rows else "SELECT *, raw AS value FROM list_arrow"
-    work.make("listed", f"SELECT DISTINCT list, kind, value FROM ({query}) WHERE value IS NOT NULL")
-    for name in wanted:
-        work.view(name, f"SELECT kind, value FROM listed WHERE list = '{name}'")
-
-
-_LISTS = pa.schema([(name, pa.string()) for name in ("list", "kind", "normaliser", "raw")])
+def _normal_list(rules: Rules, *lists: Mapping[str, frozenset[str]]) -> pa.Table:
+    listed = [(kind, value) for one in lists for kind, values in one.items() for value in sorted(values)]
+    normalisers = [str(rules.kind(kind).normaliser) for kind, _ in listed]
+    value, _ = normal_values(
+        pa.chunked_array([normalisers], pa.string()), pa.chunked_array([[text for _, text in listed]], pa.string())
+    )
+    table = pa.table({"kind": pa.array([kind for kind, _ in listed], pa.string()), "value": value})
+    return table.filter(value.is_valid()).group_by(["kind", "value"], use_threads=False).aggregate([])
 
 
 def near_records(work: Workspace, records: pa.Table, blocks: Iterable[Iterable[str]]) -> pa.Table:

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from identity.changes import KEYS
 from identity.graph import Numbers
 from identity.grouped import NOTHING, Grouped, Marks, Wide
 from identity.numbering import Values
-from identity.tables import SCHEMAS
+from identity.tables import SCHEMAS, text_keys
 from identity.workspace import Workspace
 
 __all__ = ["judge_values"]
@@ -37,22 +38,24 @@ def judge_values(work: Workspace, values: Values, value: NDArray[np.integer], so
     names = _count_names(value, sound, values.table.num_rows)
     rows = pa.array(np.flatnonzero(_doubtful(work, values, names)))
     few = values.table.take(rows)
-    space = values.spaces.take(few["space"])
-    work.put(
-        value_count=pa.table(
-            {
-                "kind": space["kind"],
-                "scope": space["scope"],
-                "value": few["value"],
-                "pattern": few["pattern"],
-                "profiles": few["carriers"].cast(pa.int32()),
-                "names": pa.array(names).take(rows).cast(pa.int32()),
-            }
-        )
+    counted = pa.table(
+        {
+            **{name: values.spaces[name].take(few["space"]) for name in ("kind", "scope")},
+            "value": few["value"],
+            "pattern": few["pattern"],
+            "profiles": few["carriers"].cast(pa.int32()),
+            "names": pa.array(names).take(rows).cast(pa.int32()),
+        }
     )
-    judged = work.table(_STATES, SCHEMAS["value_states"])
-    work.forget("value_count")
-    return judged
+    reason = _reasons(work, counted)
+    blocked = reason != NOTHING
+    states = {
+        "state": pa.array(["household", "blocked"]).take(pa.array(blocked.astype(np.int8))),
+        "reason": _REASONS.take(pa.array(np.where(blocked, reason, len(_REASONS) - 1))),
+    }
+    schema = SCHEMAS["value_states"]
+    judged = pa.table([states[name] if name in states else counted[name] for name in schema.names], schema=schema)
+    return judged.filter(pa.array(blocked | (np.asarray(counted["names"]) > 1)))
 
 
 def _count_names(value: NDArray[np.integer], sound: Numbers, count: int) -> Wide:
@@ -79,8 +82,8 @@ def _doubtful(work: Workspace, values: Values, names: Wide) -> Marks:
     many = np.asarray(most)[np.asarray(table["space"])]
     carriers = np.asarray(table["carriers"])
     listed, past = (
-        np.asarray(pc.is_in(table["value"], texts.combine_chunks()), np.bool_)
-        for texts in (work.table("SELECT value FROM listed_blocked")["value"], work.given("past_state")["value"])
+        np.asarray(pc.is_in(table["value"], work.given(name)["value"].combine_chunks()), np.bool_)
+        for name in ("listed_blocked", "past_state")
     )
     # A value of one profile joins nobody: it need not stay blocked.
     return np.asarray(
@@ -88,26 +91,36 @@ def _doubtful(work: Workspace, values: Values, names: Wide) -> Marks:
     )
 
 
-def _limit(column: str, reason: str) -> str:
-    """The limit in force: half for a value this very limit already blocks."""
-    return f"CASE WHEN past.reason = '{reason}' THEN kind.{column} / 2.0 ELSE kind.{column} END"
+_REASONS = pa.array(["listed", "pattern", "too_many_profiles", "too_many_names", "several_names"])
+"""By code; the last one blocks nothing."""
 
 
-_STATES = f"""
-    WITH judged AS (
-        SELECT counted.*, CASE
-            WHEN listed.value IS NOT NULL THEN 'listed'
-            WHEN counted.pattern THEN 'pattern'
-            WHEN trusted.value IS NOT NULL THEN NULL
-            WHEN counted.profiles > {_limit("max_profiles", "too_many_profiles")} THEN 'too_many_profiles'
-            WHEN counted.names > {_limit("max_names", "too_many_names")} THEN 'too_many_names'
-        END AS reason
-        FROM value_count AS counted
-        JOIN kind USING (kind)
-        LEFT JOIN listed_blocked AS listed USING (kind, value)
-        LEFT JOIN listed_trusted AS trusted USING (kind, value)
-        LEFT JOIN past_state AS past USING (kind, scope, value)
+def _reasons(work: Workspace, counted: pa.Table) -> Wide:
+    """For each value why it is blocked, as a place in the reasons; ``NOTHING`` for one that is not."""
+    kinds, past = work.given("kind"), work.given("past_state")
+    mine = kinds.take(pc.index_in(counted["kind"], kinds["kind"].combine_chunks()))
+    key = KEYS["value_states"]
+    before = past["reason"].take(pc.index_in(text_keys(counted, key), text_keys(past, key)))
+
+    def over(column: str, limit: str, reason: str) -> Marks:
+        """Whether the limit in force is passed: half for a value that this very limit already blocks."""
+        half = np.asarray(pc.equal(before, reason).fill_null(False), np.bool_)  # noqa: FBT003 - pyarrow's signature
+        return np.asarray(counted[column]) > np.asarray(mine[limit]) / np.where(half, 2, 1)
+
+    listed, trusted = (_stands_in(work.given(name), counted) for name in ("listed_blocked", "listed_trusted"))
+    return np.select(
+        [
+            listed,
+            np.asarray(counted["pattern"], np.bool_),
+            trusted,
+            over("profiles", "max_profiles", "too_many_profiles"),
+            over("names", "max_names", "too_many_names"),
+        ],
+        [0, 1, NOTHING, 2, 3],
+        NOTHING,
     )
-    SELECT kind, scope, value, CASE WHEN reason IS NULL THEN 'household' ELSE 'blocked' END AS state,
-           coalesce(reason, 'several_names') AS reason, profiles, names
-    FROM judged WHERE reason IS NOT NULL OR names > 1"""
+
+
+def _stands_in(listed: pa.Table, counted: pa.Table) -> Marks:
+    key = ("kind", "value")
+    return np.asarray(pc.is_in(text_keys(counted, key), text_keys(listed, key)), np.bool_)

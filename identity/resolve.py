@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.changes import Change, apply_changes, differences
-from identity.closure import close_over, find_known, take_everything
+from identity.closure import close_over, take_everything
 from identity.decide import decide
 from identity.errors import InvalidInputError
 from identity.events import tell_events
@@ -192,11 +191,9 @@ class _Run:
             return take_everything(self.work, self.before), ignored
         self.work.put(changed=pa.table({"profile": changed}))
         own = pick(profiles, "profile", changed), pick(identifiers, "profile", changed)
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            known = pool.submit(find_known, self.before, changed)
-            ignored = load_evidence(self.work, *own, self.rules)
+        ignored = load_evidence(self.work, *own, self.rules)
         self._score(changed)
-        return close_over(self.work, self.before, changed, self._seeds(), known.result()), ignored
+        return close_over(self.work, self.before, changed, self._seeds()), ignored
 
     def _score(self, changed: pa.Array | None) -> None:
         """Table ``new_pair``: what the model takes for one person, of the changed profiles or of all."""

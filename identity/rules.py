@@ -121,8 +121,8 @@ class Composite(StrEnum):
     """The name and an address with a house number."""
 
 
-MASKED_KIND = "phone_masked"
-"""Values of this kind are read as phones; only those that are masked count, and only together with a name."""
+PHONE_KIND, MASKED_KIND = "phone", "phone_masked"
+"""Values of the second kind are read as those of the first; only those that are masked count, and only together with a name."""
 
 
 def _no_values() -> Mapping[str, frozenset[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -271,11 +270,7 @@ class State:
         Args:
             wanted: each the name of a table, a column of texts, and the values its rows are wanted for.
         """
-        asked = [(name, column, _whole(values)) for name, column, values in wanted]
-        if all(getattr(self, name).num_rows < _SMALL for name, *_ in asked):
-            return [self._rows(*one) for one in asked]
-        with ThreadPoolExecutor(max_workers=len(asked)) as pool:
-            return list(pool.map(lambda one: self._rows(*one), asked))
+        return [self._rows(name, column, _whole(values)) for name, column, values in wanted]
 
     def _rows(self, name: str, column: str, values: pa.Array) -> pa.Table:
         table = getattr(self, name)

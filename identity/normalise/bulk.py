@@ -1,23 +1,25 @@
-"""Whole columns at once: the shapes nearly all values have in SQL, the rest through the functions for one value.
+"""Whole columns at once: the shapes nearly all values have by pattern, the rest through the functions for one value.
 
-The SQL accepts only what it surely treats like the functions do; everything else is made distinct first and normalised
+The patterns accept only what they surely treat like the functions do; everything else is made distinct first and normalised
 in Python, so both ways give the same answer for every input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from identity.normalise import contacts, phones
 from identity.normalise.dates import birthday
 from identity.normalise.people import name
-from identity.normalise.text import NOTHING_PATTERN, Normal
+from identity.normalise.text import NOTHING_PATTERN, Normal, Status
 
-__all__ = ["FUNCTIONS", "birthdays", "names", "normal_values"]
+__all__ = ["FUNCTIONS", "STATUSES", "birthdays", "names", "normal_values"]
 
 FUNCTIONS: Mapping[str, Callable[[str], Normal]] = {
     "phone": phones.phone,
@@ -27,68 +29,101 @@ FUNCTIONS: Mapping[str, Callable[[str], Normal]] = {
 }
 """The normaliser of one value, by the name rules use."""
 
+STATUSES = pa.array([status.value for status in Status])
+"""What a value may be, by code."""
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _fast_value() -> str:
-    """SQL: the canonical value where the raw text has the usual shape, else NULL."""
-    return rf"""CASE normaliser
-        WHEN 'phone' THEN CASE WHEN regexp_full_match(raw, '(\+?86|0086)?[ -]?1[3-9]\d{{9}}') THEN '+86' || right(raw, 11) END
-        WHEN 'account' THEN CASE WHEN regexp_matches(raw, {_quoted(contacts.ACCOUNT_PATTERN)})
-                                  AND NOT regexp_full_match(lower(raw), {_quoted(NOTHING_PATTERN)}) THEN raw END
-        WHEN 'number' THEN CASE WHEN regexp_matches(raw, {_quoted(contacts.NUMBER_PATTERN)})
-                                 AND NOT regexp_full_match(lower(raw), {_quoted(NOTHING_PATTERN)}) THEN raw END
-        WHEN 'email' THEN CASE WHEN regexp_matches(raw, {_quoted(contacts.EMAIL_PATTERN)}) THEN raw END
-    END"""
+_CODES = {status: code for code, status in enumerate(Status)}
+_KEY, _BLOCKED, _EMPTY = (_CODES[status] for status in (Status.KEY, Status.BLOCKED, Status.EMPTY))
+_Codes = NDArray[np.int8]
+_Marks = NDArray[np.bool_]
 
 
-def _fast_status() -> str:
-    return f"""CASE
-        WHEN fast.normaliser = 'phone' AND regexp_matches(fast.value, {_quoted(phones.BLOCKED_PATTERN)}) THEN 'blocked'
-        WHEN fast.normaliser = 'email' AND regexp_matches(fast.value, {_quoted(contacts.EMAIL_BLOCKED_PATTERN)}) THEN 'blocked'
-        ELSE 'key' END"""
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the raw texts look like that are taken as they are.
+
+    Attributes:
+        usual: pattern of these; a phone's last eleven digits are taken.
+        words: whether a word for "nothing" can look so too.
+        blocked: pattern of normal values that say nothing about a person.
+    """
+
+    usual: str
+    words: bool = False
+    blocked: str | None = None
 
 
-def normal_values(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
-    """Normalise the rows of ``relation`` (columns ``normaliser`` and ``raw``, among others).
+_SHAPES: Mapping[str, _Shape] = {
+    "phone": _Shape(r"^(\+?86|0086)?[ -]?1[3-9]\d{9}$", blocked=phones.BLOCKED_PATTERN),
+    "email": _Shape(contacts.EMAIL_PATTERN, blocked=contacts.EMAIL_BLOCKED_PATTERN),
+    "number": _Shape(contacts.NUMBER_PATTERN, words=True),
+    "account": _Shape(contacts.ACCOUNT_PATTERN, words=True),
+}
+_WORDS = f"^(?i:{NOTHING_PATTERN})$"
+
+
+def normal_values(normaliser: pa.ChunkedArray, raw: pa.ChunkedArray) -> tuple[pa.ChunkedArray, _Codes]:
+    """Normalise raw texts.
 
     Args:
-        connection: where the relation lives; the helper tables ``fast_values`` and ``slow_values`` are made in it.
-        relation: name of a table or view.
+        normaliser: for each the name of its normaliser, a key of :data:`FUNCTIONS`.
+        raw: the texts.
 
     Returns:
-        SQL of a query that yields every row of the relation plus ``value`` and ``status``.
+        For each its normal form, null where it has none, and its place in :data:`STATUSES`.
     """
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE fast_values AS SELECT *, {_fast_value()} AS value FROM {relation}"
-    )
-    rest = connection.execute(
-        "SELECT DISTINCT normaliser, raw FROM fast_values WHERE value IS NULL AND raw IS NOT NULL"
-    ).to_arrow_table()
-    connection.register("slow_arrow", _slow(rest))
-    connection.execute("CREATE OR REPLACE TEMP TABLE slow_values AS FROM slow_arrow")
-    connection.unregister("slow_arrow")
-    return f"""
-        SELECT fast.*, {_fast_status()} AS status FROM fast_values AS fast WHERE value IS NOT NULL
-        UNION ALL
-        SELECT fast.* REPLACE (slow.value AS value), coalesce(slow.status, 'empty') AS status
-        FROM (FROM fast_values WHERE value IS NULL) AS fast LEFT JOIN slow_values AS slow
-          ON slow.normaliser = fast.normaliser AND slow.raw = fast.raw"""
+    given = pa.table({"normaliser": normaliser, "raw": raw})
+    if given.num_rows < _FEW:
+        given = given.combine_chunks()
+    parts = [_mixed(*batch.columns) for batch in given.to_batches()]
+    statuses = [status for _, status in parts]
+    return pa.chunked_array([value for value, _ in parts], pa.string()), np.concatenate([_NO_CODES, *statuses])
 
 
-def _slow(rest: pa.Table) -> pa.Table:
-    normaliser, raw = rest["normaliser"].to_pylist(), rest["raw"].to_pylist()
-    done = [FUNCTIONS[which](text) for which, text in zip(normaliser, raw, strict=True)]
-    return pa.table(
-        {
-            "normaliser": pa.array(normaliser, pa.string()),
-            "raw": pa.array(raw, pa.string()),
-            "value": pa.array([normal.value for normal in done], pa.string()),
-            "status": pa.array([normal.status.value for normal in done], pa.string()),
-        }
-    )
+_FEW = 1_000_000
+"""Texts below which putting chunks together costs less than looking at each; more may not fit in one."""
+
+_NO_CODES = np.zeros(0, np.int8)
+
+
+def _mixed(normaliser: pa.Array, raw: pa.Array) -> tuple[pa.Array, _Codes]:
+    """The same for texts that lie in one piece."""
+    rows = [np.flatnonzero(pc.equal(normaliser, name)) for name in FUNCTIONS]
+    parts = [_normal(name, raw.take(pa.array(mine))) for name, mine in zip(FUNCTIONS, rows, strict=True)]
+    place = np.empty(len(raw), np.int64)
+    place[np.concatenate(rows)] = np.arange(len(raw))
+    values = pa.concat_arrays([value for value, _ in parts])
+    return values.take(pa.array(place)), np.concatenate([status for _, status in parts])[place]
+
+
+def _normal(normaliser: str, raw: pa.Array) -> tuple[pa.Array, _Codes]:
+    """The same for one normaliser."""
+    shape = _SHAPES[normaliser]
+    usual = _matches(raw, shape.usual)
+    if shape.words:
+        usual &= ~_matches(raw, _WORDS)
+    value = pc.binary_join_element_wise("+86", pc.utf8_slice_codeunits(raw, -11), "") if normaliser == "phone" else raw
+    status = np.full(len(raw), _KEY, np.int8)
+    if shape.blocked is not None:
+        status[_matches(value, shape.blocked)] = _BLOCKED
+    odd = ~usual
+    if odd.any():
+        slow, status[odd] = _slow(normaliser, raw.filter(pa.array(odd)))
+        value = pc.replace_with_mask(value, pa.array(odd), slow)
+    return value, status
+
+
+def _matches(texts: pa.Array, pattern: str) -> _Marks:
+    return np.asarray(pc.match_substring_regex(texts, pattern).fill_null(False), np.bool_)  # noqa: FBT003 - pyarrow's signature
+
+
+def _slow(normaliser: str, raw: pa.Array) -> tuple[pa.Array, _Codes]:
+    """Each distinct text by the function for one value."""
+    encoded = raw.dictionary_encode()
+    done = [FUNCTIONS[normaliser](text) for text in encoded.dictionary.to_pylist()]
+    statuses = np.array([_CODES[normal.status] for normal in done] + [_EMPTY], np.int8)
+    values = pa.array([normal.value for normal in done], pa.string()).take(encoded.indices)
+    return values, statuses[np.asarray(encoded.indices.fill_null(len(done)))]
 
 
 def _distinct(column: pa.ChunkedArray) -> tuple[pa.Array, list[str | None]]:

@@ -16,7 +16,7 @@ _INVISIBLE = dict.fromkeys([*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x20
 _CLEAN = _FULL_WIDTH | _INVISIBLE
 
 NOTHING_PATTERN = r"[0\-\s]*|-1|null|none|nan|nil|n/a|na|undefined|unknown|anonymous|test|匿名|匿名用户|无|没有|未知|暂无|空|未填写|保密"
-"""Values that stand for "not known". Matched in full against the cleaned, lower-cased text, in Python and in SQL alike."""
+"""Values that stand for "not known". Matched in full against the cleaned, lower-cased text, as a pattern of Python and of RE2 alike."""
 
 _NOTHING = re.compile(NOTHING_PATTERN)
 _BLANKS = " \t\r\n"

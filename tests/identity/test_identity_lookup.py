@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +47,13 @@ def test_several_threads_may_ask() -> None:
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         assert list(pool.map(count, range(50))) == [20] * 50
+
+
+def test_texts_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def alike(_: Lookup, texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        return np.full(len(texts), 7, np.uint64)
+
+    monkeypatch.setattr(Lookup, "_hashes", alike)
+    table = pa.table({"text": ["a", "b", None, "a"], "no": [1, 2, 3, 4]})
+    found = Lookup().rows(table, "table.text", "text", pa.array(["a"]))
+    assert found["no"].to_pylist() == [1, 4]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import duckdb
 import pyarrow as pa
 import pytest
 from effort import examples
@@ -10,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity import normalise
-from identity.normalise import NameKind, Status
-from identity.normalise.bulk import FUNCTIONS, birthdays, names, normal_values
+from identity.normalise import NameKind, Status, bulk
+from identity.normalise.bulk import FUNCTIONS, STATUSES, birthdays, names, normal_values
 from identity.normalise.dates import PLACEHOLDER_DATES
 
 
@@ -132,20 +131,34 @@ NUMBERS = st.builds(
 @given(st.lists(st.one_of(NOISE, NUMBERS), min_size=25, max_size=80))
 def test_columns_and_single_values_are_normalised_alike(raw: list[str]) -> None:
     cases = [(which, text) for which in FUNCTIONS for text in raw]
-    table = pa.table(
-        {
-            "normaliser": pa.array([which for which, _ in cases], pa.string()),
-            "raw": pa.array([text for _, text in cases], pa.string()),
-        }
-    )
-    with duckdb.connect() as connection:
-        connection.register("given", table)
-        rows = connection.execute(
-            f"SELECT normaliser, raw, value, status FROM ({normal_values(connection, 'given')})"
-        ).fetchall()
-    assert len(rows) == len(cases)
-    for which, text, value, status in rows:
-        assert (value, status) == (FUNCTIONS[which](text).value, FUNCTIONS[which](text).status.value)
+    half = len(cases) // 3
+    which, raw = (pa.chunked_array([column[:half], column[half:]], pa.string()) for column in zip(*cases, strict=True))
+    values, statuses = normal_values(which, raw)
+    found = zip(values.to_pylist(), STATUSES.take(pa.array(statuses)).to_pylist(), strict=True)
+    for (name, text), answer in zip(cases, found, strict=True):
+        assert answer == (FUNCTIONS[name](text).value, FUNCTIONS[name](text).status.value), (name, text)
+
+
+def test_a_value_that_is_not_there_is_empty() -> None:
+    which = pa.chunked_array([["phone", "account"], ["email", "number"]])
+    values, statuses = normal_values(which, pa.chunked_array([pa.nulls(4, pa.string())]))
+    assert values.to_pylist() == [None] * 4
+    assert STATUSES.take(pa.array(statuses)).to_pylist() == ["empty"] * 4
+
+
+def test_columns_too_long_for_one_piece_are_normalised_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "_FEW", 1)
+    which = pa.chunked_array([["phone"], ["account", "phone", "email"]])
+    raw = pa.chunked_array([["154 1000 0001", "oAbc1"], [None, "Fang@EXAMPLE.CN"]], pa.string())
+    values, statuses = normal_values(which, raw)
+    assert values.to_pylist() == ["+8615410000001", "oAbc1", None, "fang@example.cn"]
+    assert STATUSES.take(pa.array(statuses)).to_pylist() == ["key", "key", "empty", "key"]
+
+
+def test_columns_without_rows_have_no_values() -> None:
+    nothing = pa.chunked_array([], pa.string())
+    values, statuses = normal_values(nothing, nothing)
+    assert (len(values), values.type, len(statuses)) == (0, pa.string(), 0)
 
 
 @given(st.one_of(NOISE, NUMBERS))
