@@ -127,8 +127,11 @@ NUMBERS = st.builds(
 )
 
 
+WORDS = st.sampled_from(["NULL", "None", "N/A", "TEST", "Undefined", "无", "0-0"])
+
+
 @settings(deadline=None, max_examples=examples(15))
-@given(st.lists(st.one_of(NOISE, NUMBERS), min_size=25, max_size=80))
+@given(st.lists(st.one_of(NOISE, NUMBERS, WORDS), min_size=25, max_size=80))
 def test_columns_and_single_values_are_normalised_alike(raw: list[str]) -> None:
     cases = [(which, text) for which in FUNCTIONS for text in raw]
     half = len(cases) // 3

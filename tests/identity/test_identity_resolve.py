@@ -72,49 +72,6 @@ def test_a_title_of_the_wrong_gender_does_not_fit() -> None:
     assert len(partition(people, ids)) == 2
 
 
-@pytest.mark.parametrize("value", ["13800138000", "15400000000", "null", "-", "154****0001", "021-12345678"])
-def test_values_that_are_nobodys_join_nobody(value: str) -> None:
-    ids = identifiers(("pos:1", "phone", value), ("pos:2", "phone", value))
-    assert len(partition(profiles("pos:1", "pos:2"), ids)) == 2
-
-
-def test_numbers_of_shops_and_staff_join_nobody() -> None:
-    rules = Rules(blocked={"phone": frozenset({phone(9)})})
-    ids = identifiers(("pos:1", "phone", phone(9)), ("pos:2", "phone", f"+86{phone(9)}"))
-    found = resolve(profiles("pos:1", "pos:2"), ids, rules=rules)
-    assert found.report.customers == 2
-    assert found.report.blocked == {"listed": 1}
-
-
-def crowd(size: int) -> tuple[pa.Table, pa.Table]:
-    """A phone that ``size`` nameless profiles carry."""
-    keys = [f"pos:{number}" for number in range(size)]
-    return profiles(*keys), identifiers(*((key, "phone", phone(1)) for key in keys))
-
-
-def test_a_crowded_value_is_blocked_and_stays_so_until_the_crowd_is_half() -> None:
-    rules = Rules().with_kind("phone", max_profiles=4)
-    crowded = resolve(*crowd(5), rules=rules)
-    assert crowded.report.customers == 5
-    hovering = resolve(*crowd(4), rules=rules, previous=crowded.state)
-    assert hovering.report.customers == 4
-    gone = resolve(*crowd(2), rules=rules, previous=hovering.state)
-    assert gone.report.customers == 1
-    assert resolve(*crowd(4), rules=rules).report.customers == 1
-
-
-def test_a_value_with_many_names_is_a_shops() -> None:
-    names = ["王芳", "李强", "陈静", "刘洋", "张伟", "赵敏", "黄丽"]
-    people = profiles(*(named(f"pos:{number}", name) for number, name in enumerate(names)), "pos:x")
-    ids = identifiers(*((key, "phone", phone(1)) for key in people["profile"].to_pylist()))
-    assert resolve(people, ids).report.blocked == {"too_many_names": 1}
-
-
-def test_a_trusted_value_is_not_blocked_by_its_crowd() -> None:
-    rules = Rules(trusted={"phone": frozenset({phone(1)})}).with_kind("phone", max_profiles=4)
-    assert resolve(*crowd(5), rules=rules).report.customers == 1
-
-
 def test_an_exclusive_kind_keeps_two_people_apart_at_the_weakest_evidence() -> None:
     rules = Rules().with_kind("card_no", per_customer=1)
     people = profiles(named("pos:1", "王芳"), named("pos:2", "王芳"), named("yz:1", "王芳"))
