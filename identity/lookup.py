@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 __all__ = ["Lookup"]
 
 _BUCKETS, _SHIFT = 1 << 20, np.uint64(44)
-"""How many there are: of a few million rows, few share one."""
+"""How many there are, and how a hash is shifted to tell its own: by its twenty upper bits. The lower half tells apart what shares one."""
 
 _Numbers = NDArray[np.integer]
 _Hashes = NDArray[np.uint64]
