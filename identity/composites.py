@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identity.links import merge_links
 from identity.normalise.text import Status
 from identity.rules import PHONE_KIND, Composite
 from identity.tables import SCHEMAS
@@ -44,19 +45,9 @@ def _masked_phone_and_name(profiles: pa.Table, links: pa.Table) -> pa.Table:
         pc.utf8_slice_codeunits(phones["value"], 3, 6), pc.utf8_slice_codeunits(phones["value"], -4), "****"
     )
     mask = pc.if_else(masked, phones["value"], pc.if_else(mobile, hidden, None))
-    sound = profiles["sound"].take(phones["place"])
-    made = pa.table(
-        {
-            "profile": phones["profile"],
-            "value": _joined(mask, sound),
-            "assurance": phones["assurance"],
-            "first_seen": phones["first_seen"],
-            "last_seen": phones["last_seen"],
-        }
-    )
-    said = {"assurance": "max", "first_seen": "min", "last_seen": "max"}
-    once = made.filter(made["value"].is_valid()).group_by(["profile", "value"], use_threads=False)
-    return once.aggregate(list(said.items())).rename_columns(["profile", "value", *said])
+    value = _joined(mask, profiles["sound"].take(phones["place"]))
+    made = _said(phones, value, phones["assurance"])
+    return merge_links(made.filter(made["value"].is_valid()))
 
 
 def _name_and_birthday(profiles: pa.Table, _links: pa.Table) -> pa.Table:
@@ -80,9 +71,10 @@ def _joined(*texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*texts, " ")
 
 
-def _said(profiles: pa.Table, value: pa.ChunkedArray, assurance: pa.ChunkedArray | pa.Array) -> pa.Table:
-    times = {name: profiles[name] for name in ("first_seen", "last_seen")}
-    return pa.table({"profile": profiles["profile"], "value": value, "assurance": assurance, **times})
+def _said(source: pa.Table, value: pa.ChunkedArray, assurance: pa.ChunkedArray | pa.Array) -> pa.Table:
+    """Values with the profile and the times of the profiles or links that say them."""
+    times = {name: source[name] for name in ("first_seen", "last_seen")}
+    return pa.table({"profile": source["profile"], "value": value, "assurance": assurance, **times})
 
 
 _MADE: Mapping[Composite, Callable[[pa.Table, pa.Table], pa.Table]] = {

@@ -15,10 +15,10 @@ from identity.normalise.bulk import STATUSES, normal_values
 from identity.normalise.text import Status
 from identity.rules import ASSURANCE_RANK, MASKED_KIND, PHONE_KIND
 
-__all__ = ["assurance_ranks", "read_links"]
+__all__ = ["assurance_ranks", "merge_links", "read_links"]
 
 _USABLE = pa.array([status.value for status in (Status.KEY, Status.MASKED, Status.LANDLINE, Status.BLOCKED)])
-_REASONS = ("unknown_profile", Status.EMPTY.value, Status.INVALID.value, "unscoped")
+_REASONS = ("unknown_profile", Status.EMPTY.value, Status.INVALID.value, Status.UNSCOPED.value)
 
 
 def read_links(kinds: pa.Table, profiles: pa.Array, identifiers: pa.Table) -> tuple[pa.Table, dict[str, int]]:
@@ -94,8 +94,12 @@ def _once(links: pa.Table, profile_and_kind: NDArray[np.int64]) -> pa.Table:
     several = np.bincount(groups)[groups] > 1
     if not several.any():
         return links
+    return pa.concat_tables([links.filter(pa.array(~several)), merge_links(links.filter(pa.array(several)))])
+
+
+def merge_links(links: pa.Table) -> pa.Table:
+    """Links that differ at most in assurance and times as one: the best assurance, the first and the last time of all."""
     said = {"assurance": "max", "first_seen": "min", "last_seen": "max"}
     same = [name for name in links.column_names if name not in said]
-    merged = links.filter(pa.array(several)).group_by(same, use_threads=False).aggregate(list(said.items()))
-    merged = merged.rename_columns([*same, *said]).select(links.column_names)
-    return pa.concat_tables([links.filter(pa.array(~several)), merged])
+    merged = links.group_by(same, use_threads=False).aggregate(list(said.items()))
+    return merged.rename_columns([*same, *said]).select(links.column_names)

@@ -173,6 +173,10 @@ class Rules:
             raise InvalidRulesError("Two kinds of identifier have one name.", hint="Name each kind once.")
         if len({kind.priority for kind in self.kinds}) != len(self.kinds):
             raise InvalidRulesError("Two kinds of identifier have one priority.", hint="Give each its own number.")
+        if odd := [kind.name for kind in self.kinds if kind.normaliser not in set(Normaliser)]:
+            raise InvalidRulesError(
+                f"Kinds with an unknown normaliser: {', '.join(odd)}.", hint=f"There are {', '.join(Normaliser)}."
+            )
         limits = [
             limit
             for kind in self.kinds
@@ -189,7 +193,6 @@ class Rules:
             raise InvalidRulesError(f"Values are listed for kinds that are not in the rules: {sorted(unknown)}.")
         if self.max_customer < 2 or min(self.late_bridge, self.max_composite, self.tenure_gap_days) < 1:
             raise InvalidRulesError("max_customer must be at least 2, all other limits at least 1.")
-
         if self.likely_review > self.likely_join:
             raise InvalidRulesError("likely_review must not be above likely_join.")
 

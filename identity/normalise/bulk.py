@@ -90,7 +90,7 @@ def _mixed(normaliser: pa.Array, raw: pa.Array) -> tuple[pa.Array, _Codes]:
     """The same for texts that lie in one piece."""
     rows = [np.flatnonzero(pc.equal(normaliser, name)) for name in FUNCTIONS]
     parts = [_normal(name, raw.take(pa.array(mine))) for name, mine in zip(FUNCTIONS, rows, strict=True)]
-    place = np.empty(len(raw), np.int64)
+    place = np.full(len(raw), -1)  # Arrow takes no row for a normaliser that is none, and says so
     place[np.concatenate(rows)] = np.arange(len(raw))
     values = pa.concat_arrays([value for value, _ in parts])
     return values.take(pa.array(place)), np.concatenate([status for _, status in parts])[place]

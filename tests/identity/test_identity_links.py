@@ -19,7 +19,7 @@ from identity.composites import compose
 from identity.evidence import load_evidence, load_kinds
 from identity.links import read_links
 from identity.normalise.bulk import FUNCTIONS
-from identity.rules import ASSURANCE_RANK, Composite, Rules
+from identity.rules import ASSURANCE_RANK, Composite, Kind, Rules
 from identity.workspace import Workspace
 
 GERMAN = format_number(example_number_for_type("DE", PhoneNumberType.MOBILE), PhoneNumberFormat.E164)
@@ -129,6 +129,18 @@ def test_a_masked_number_is_of_no_known_kind_where_the_rules_have_no_phones() ->
     )
     links, ignored = read_links(kinds(rules), pa.array(PROFILES), table)
     assert (links.num_rows, ignored) == (0, {"unknown_kind": 1})
+
+
+def test_without_any_kind_every_identifier_is_of_an_unknown_one() -> None:
+    table = pa.Table.from_pylist([{"profile": "p:1", "kind": "phone", "value": phone(1)}], schema=identity.IDENTIFIERS)
+    links, ignored = read_links(kinds(Rules(kinds=())), pa.array(PROFILES), table)
+    assert (links.num_rows, ignored) == (0, {"unknown_kind": 1})
+
+
+def test_a_kind_with_a_normaliser_that_is_none_is_refused() -> None:
+    with pytest.raises(identity.InvalidRulesError, match="unknown normaliser: shoe_size") as raised:
+        Rules(kinds=(Kind(name="shoe_size", priority=1, normaliser="inches"),))  # type: ignore[arg-type]
+    assert "phone, email, number, account" in str(raised.value.hint)
 
 
 def composed(composite: Composite, *people: Mapping[str, object], ids: list[Link] | None = None) -> list[Link]:
